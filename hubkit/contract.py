@@ -1,0 +1,270 @@
+"""The hub contract: what a hub must supply and what hubkit builds on, and nothing else.
+
+What must live here: the twelve verbs, the capabilities, and the little bookkeeping that every hub
+shares. What this file must not know: any concrete hub, greenlets, threads.
+
+The words MUST, MAY and NEVER are meant as in RFC 2119. Times are seconds as floats. A *task* is a
+unit of execution with its own stack; its *carrier* (a greenlet, an OS thread) is the hub's affair.
+*Hub context* is where callbacks run: there `current()` is None and nothing may wait.
+
+A hub author who has an event loop should not start here but with `hubkit.loop_hub`, whose host
+hooks are a quarter of this and whose scheduler is already held to every rule.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from .errors import NotSupported
+
+if TYPE_CHECKING:
+    from .tasks import Task
+    from .waiting import Ticket
+
+T = TypeVar("T")
+
+READ = "read"
+WRITE = "write"
+
+INTERRUPT_HOST = "INTERRUPT_HOST"  # a cancel also reaches waits in the host's own verbs
+ORDERED_YIELD = "ORDERED_YIELD"  # yield_now lets every other ready task run once, in order
+FIFO_LOCKS = "FIFO_LOCKS"  # locks and permits are handed over in order of arrival
+MANY_TASKS = "MANY_TASKS"  # 100,000 tasks at once
+DEADLOCK = "DEADLOCK"  # a hub with nothing left to wait for says so
+FORK = "FORK"  # usable in the child after os.fork() in a task
+PATCH = "PATCH"  # can make the standard library cooperative
+HOST_MIX = "HOST_MIX"  # the host's own tasks run beside hubkit's
+PER_THREAD = "PER_THREAD"  # a hub in every thread
+RESTARTABLE = "RESTARTABLE"  # run() may be called again after it returned
+VIRTUAL_TIME = "VIRTUAL_TIME"  # the clock jumps when every task waits
+
+#: Every capability there is. A test asks for one of these, never for a hub's name.
+CAPABILITIES = frozenset(
+    (
+        INTERRUPT_HOST,
+        ORDERED_YIELD,
+        FIFO_LOCKS,
+        MANY_TASKS,
+        DEADLOCK,
+        FORK,
+        PATCH,
+        HOST_MIX,
+        PER_THREAD,
+        RESTARTABLE,
+        VIRTUAL_TIME,
+    )
+)
+
+
+class TimerHandle(Protocol):
+    """What `Hub.call_at` returns."""
+
+    def cancel(self) -> None:
+        """Forget the call. Idempotent; harmless after it has run. Any thread may call it."""
+
+
+class Hub(abc.ABC):
+    """Runs tasks and wakes them. One instance serves one thread, one loop, or the whole process."""
+
+    #: The name under which users choose the hub.
+    name: ClassVar[str]
+    #: Which of `CAPABILITIES` this hub keeps. A claim that is not kept fails the conformance suite.
+    capabilities: ClassVar[frozenset[str]]
+    #: Exceptions by which the host kills a carrier: such an end counts as cancelled, not as failed.
+    kill_errors: ClassVar[tuple[type[BaseException], ...]] = ()
+
+    def __init__(self) -> None:
+        #: The task that KeyboardInterrupt, SystemExit and Deadlock go to; None: the host decides.
+        self.main: Task | None = None
+        #: Every task that was started and has not finished, in order of start.
+        self.tasks: dict[Task, None] = {}
+
+    # -- finding a hub ----------------------------------------------------------------------------
+
+    @classmethod
+    @abc.abstractmethod
+    def here(cls, create: bool) -> Hub | None:
+        """The hub that serves the caller's thread (or the loop that runs in it).
+
+        With `create` it MUST make one if there is none; without, it MUST return None instead, unless
+        waiting in this thread by any other means would block a running host: then it makes one.
+
+        Switches: never. Call from: any thread. Raises: NotSupported.
+        """
+
+    # -- life -------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def run(self, main: Callable[[], T]) -> T:
+        """Call `main()` as the main task, in the caller's carrier or one of the hub's own.
+
+        MUST return its value or raise its error once it has ended, and MUST keep waking tasks until
+        then. Tasks that are left stay as they are: ending them is the caller's work.
+
+        Switches: if it must wait. Call from: a thread that runs no task. Raises: RuntimeError if this
+        hub already runs.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Free descriptors and carriers. Tasks that are left are dropped, never unwound. Idempotent.
+
+        Every later verb that would start, park or arm MUST raise Closed.
+
+        Switches: never. Call from: the hub's thread, outside its tasks. Raises: nothing.
+        """
+
+    @abc.abstractmethod
+    def now(self) -> float:
+        """Seconds on this hub's monotonic clock.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def current(self) -> Task | None:
+        """The task that the calling carrier runs; None in hub context.
+
+        MUST be derived from the running greenlet or thread, NEVER from a global. A carrier that the
+        hub did not make but may serve (the thread's main one, the host's own tasks) is adopted: it
+        gets a Task of its own, the same one each time.
+
+        Switches: never. Call from: any thread. Raises: WrongContext in a carrier that cannot wait here.
+        """
+
+    @abc.abstractmethod
+    def start(self, task: Task) -> None:
+        """Make a new task runnable: `task.run()` MUST be called once, on a carrier of its own, in FIFO
+        order with all that is runnable, and NEVER before `start` returns (a hub of OS threads MAY).
+
+        Switches: never. Call from: any thread, signal. Raises: Closed.
+        """
+
+    @abc.abstractmethod
+    def yield_now(self) -> None:
+        """Let every other ready task run once, and due timers and descriptors be noticed.
+
+        Switches: always, if another task is ready. Call from: hub. Raises: whatever the host throws.
+        """
+
+    # -- waiting ----------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def park(self, ticket: Ticket) -> Any:
+        """Suspend the calling task until `ticket` is fired and return the ticket's outcome.
+
+        MUST return at once if it has been fired already. MUST NOT return before it was fired. MAY
+        raise anything at any time: the host may throw into a waiting task, also into one whose ticket
+        has just been fired. Only `hubkit.waiting.wait` calls it.
+
+        Switches: if it must wait. Call from: hub. Raises: WrongContext in hub context, Closed.
+        """
+
+    @abc.abstractmethod
+    def fire(self, ticket: Ticket, outcome: Any) -> bool:
+        """Claim `ticket` with `outcome`; True for exactly one of all who try.
+
+        The winner's outcome is what `park` returns, and the task MUST become runnable, in FIFO order.
+        NEVER blocks, switches or raises.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
+
+    # -- callbacks --------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def call_soon(self, fn: Callable[[], object]) -> None:
+        """Call `fn()` in hub context: once, in order, never inline, with the context of the caller.
+
+        An error in `fn` MUST be logged and MUST NOT harm the hub or any task.
+
+        Switches: never. Call from: any thread, signal. Raises: Closed.
+        """
+
+    @abc.abstractmethod
+    def call_at(self, when: float, fn: Callable[[], object]) -> TimerHandle:
+        """Call `fn()` in hub context as soon as `now() >= when`, NEVER earlier, equal times in order.
+
+        `fn` is often a `Ticket`; calling it fires it, and a hub MAY do that without hub context.
+
+        Switches: never. Call from: any thread. Raises: Closed.
+        """
+
+    # -- descriptors ------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def arm_fd(self, fd: int, direction: str, ticket: Ticket) -> None:
+        """Fire `ticket` with WOKEN when `fd` is ready for `direction` (READ or WRITE), once.
+
+        Readiness MAY be spurious: the caller tries again. A hang-up or error counts as ready. A
+        descriptor that cannot be polled (a regular file) is always ready. A dead ticket (timed out,
+        cancelled) frees its place; a live one in the same direction MUST raise Busy.
+
+        Switches: never. Call from: hub. Raises: Busy, OSError (EBADF), Closed, NotSupported.
+        """
+
+    @abc.abstractmethod
+    def forget_fd(self, fd: int) -> None:
+        """`fd` is about to be closed or handed away: fire its waiters with CLOSED, drop every
+        registration. MUST be harmless for a descriptor that nobody waits for.
+
+        Switches: never. Call from: any thread. Raises: nothing.
+        """
+
+    # -- shared by every hub, not verbs -----------------------------------------------------------
+
+    @classmethod
+    def supports(cls, capability: str) -> bool:
+        """Whether the hub keeps `capability`, one of `hubkit.contract.CAPABILITIES`.
+
+        Switches: never. Call from: any thread. Raises: ValueError for a name that is no capability.
+        """
+        if capability not in CAPABILITIES:
+            raise ValueError(f"unknown capability {capability!r}; there are {', '.join(sorted(CAPABILITIES))}")
+        return capability in cls.capabilities
+
+    @classmethod
+    def require(cls, capability: str, remedy: str = "choose another hub") -> None:
+        """Raise NotSupported, naming the remedy, unless the hub keeps `capability`."""
+        if not cls.supports(capability):
+            raise NotSupported(f"the {cls.name} hub has no {capability}: {remedy}")
+
+    @classmethod
+    def patch(cls) -> dict[str, str]:
+        """Make the standard library cooperative; what was done, module by module."""
+        raise NotSupported(f"the {cls.name} hub cannot patch the standard library")
+
+    @classmethod
+    def is_patched(cls, module: str) -> bool:
+        """Whether this hub's patcher has replaced parts of the standard module of that name."""
+        return False
+
+    @classmethod
+    def original(cls, module: str, attribute: str) -> Any:
+        """The unpatched `module.attribute`."""
+        return getattr(__import__(module, fromlist=[attribute]), attribute)
+
+    def interrupt_host(self, task: Task) -> bool:
+        """Deliver `task`'s request inside a wait of the host's own; False if the hub cannot."""
+        return False
+
+
+#: The verbs that a hub class must define, for the check at registration.
+VERBS = tuple(sorted(Hub.__abstractmethods__))
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What an entry point of the group `hubkit.hubs` names: how to find a hub without importing it."""
+
+    name: str
+    hub: str  #: "module:Class", imported when the hub is chosen
+    requires: tuple[str, ...] = ()  #: importable modules that it runs on
+    install: str = ""  #: the line that installs them
+    distribution: str = ""  #: whose version `hubkit hubs` prints
+    detect: Callable[[], bool] = field(default=lambda: False)  #: MUST look only at imported modules

@@ -1,0 +1,407 @@
+"""Task: one function call that runs beside others, its end, and the requests made of it.
+
+What must live here: a task's states, its outcome, and which request it is to be given next. What this
+file must not know: what carries a task (a greenlet, a thread), how it waits.
+
+States: NEW -> RUNNING -> DONE, or NEW -> DONE for one cancelled before its start. A request (a cancel,
+an expired scope) is only recorded by whoever makes it; the task itself takes it, so each is raised
+once. `latched` tells the task to look; `INTERRUPT` wakes it to look.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from itertools import count
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar
+
+from .contract import Hub
+from .errors import Cancelled, TaskCancelled
+from .registry import current_hub, hub_to_spawn, this_task
+from .scopes import Scope
+from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, wait
+
+T = TypeVar("T")
+
+NEW, RUNNING, DONE = range(3)
+
+_log = logging.getLogger("hubkit")
+_numbers = count(1)
+
+
+class Owner(Protocol):
+    """What a task may belong to: told inline, in the ending task, so it must not wait or raise."""
+
+    def task_ended(self, task: Task[Any]) -> bool:
+        """Take note that `task` is done; True if its error, if any, has been taken care of."""
+
+
+class Task(Generic[T]):
+    """A call that runs on its own. Made by `spawn`, `TaskGroup.spawn` and `Pool.spawn`."""
+
+    __slots__ = (
+        "__weakref__",
+        "_args",
+        "_cancelled",
+        "_error",
+        "_fn",
+        "_kwargs",
+        "_name",
+        "_requests",
+        "_state",
+        "_traceback",
+        "_value",
+        "_watchers",
+        "carrier",
+        "context",
+        "hub",
+        "locals",
+        "number",
+        "owner",
+        "scope",
+        "ticket",
+    )
+
+    _value: T
+    _traceback: TracebackType | None
+
+    def __init__(
+        self,
+        hub: Hub,
+        fn: Callable[..., T] | None,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self.hub = hub
+        self.context = context
+        self.carrier: Any = None  # the hub's: what runs this task
+        self.ticket: Ticket | None = None  # the wait it is in; set and cleared by waiting.wait
+        self.scope: Scope | None = None  # the innermost one it is in
+        self.owner: Owner | None = None
+        self.locals: dict[Any, Any] | None = None
+        self.number = next(_numbers)
+        self._fn = fn
+        self._args = args
+        self._kwargs = kwargs
+        self._name: str | None = None
+        self._state = NEW
+        self._error: BaseException | None = None
+        self._cancelled = False
+        # Tickets of joiners and callbacks, in order of registration. Whoever pops one serves it, so
+        # each is served once, whether it came before the end or after.
+        self._watchers: list[Ticket | Callable[[], object]] = []
+        self._requests: list[BaseException] = []
+
+    # -- running: called by the hub ---------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run to the end on the calling carrier. For hubs; never raises."""
+        if self._requests:
+            self._end(self._requests[0])
+            return
+        self._state = RUNNING
+        assert self._fn is not None
+        args, kwargs = self._args, self._kwargs
+        self._args, self._kwargs = (), None
+        try:
+            self._value = self._fn(*args, **kwargs) if kwargs else self._fn(*args)
+        except BaseException as error:
+            # The first traceback entry is this frame: it says nothing about the task's own code.
+            if error.__traceback__ is not None:
+                error.__traceback__ = error.__traceback__.tb_next
+            self._end(error)
+        else:
+            self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        self._state = DONE
+        hub = self.hub
+        hub.tasks.pop(self, None)
+        if latched:
+            latched.pop(self, None)
+        self.scope = self.context = self.locals = None
+        taken = False
+        if error is not None:
+            taken = self._end_badly(error)
+        owner = self.owner
+        if owner is not None:
+            taken |= owner.task_ended(self)
+        if self._watchers:
+            self._serve_watchers()
+        elif error is not None and not taken:
+            _log.error("%s ended by an error that nobody waits for", self, exc_info=error)
+
+    def _end_badly(self, error: BaseException) -> bool:
+        """Record how it ended; True if there is no error that somebody must hear of."""
+        self._error = error
+        self._traceback = error.__traceback__
+        if isinstance(error, (Cancelled, *self.hub.kill_errors)):
+            self._cancelled = True
+            return True
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            main = self.hub.main
+            if main is not None and main is not self:
+                main.interrupt(error)
+                return True
+        return False
+
+    def _serve_watchers(self) -> None:
+        watchers = self._watchers
+        while watchers:
+            try:
+                watcher = watchers.pop(0)
+            except IndexError:  # another thread serves too
+                return
+            if type(watcher) is Ticket:
+                watcher.task.hub.fire(watcher, self)
+            else:
+                self.hub.call_soon(watcher)
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def cancel(self) -> bool:
+        """Ask the task to stop; True if it was not finished.
+
+        `Cancelled` is raised once, at the wait the task is in or else at the entry of its next verb
+        that can wait. A task that has not started never runs. Asking again before the request was
+        delivered changes nothing.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
+        if self._state == DONE:
+            return False
+        if not self._requests:
+            self._requests.append(Cancelled(self))
+        self.nudge()
+        return True
+
+    def interrupt(self, error: BaseException) -> None:
+        """Have `error` raised in the task, delivered like a cancel. For hubs and signal handlers."""
+        if self._state != DONE:
+            self._requests.append(error)
+            self.nudge()
+
+    def nudge(self, scope: Scope | None = None) -> None:
+        """Make the task look for a request. Any thread.
+
+        Latched before the ticket is read, as `wait` publishes its ticket before it looks at
+        `latched`. What may have been delivered or revoked meanwhile is read after the ticket: if it
+        still stands then, the ticket belongs to a wait that it is meant for.
+        """
+        if not self.pending():
+            return  # shielded: leaving the shield latches it
+        latched[self] = None
+        ticket = self.ticket
+        if not self.pending() or (scope is not None and not scope.active):
+            return
+        if ticket is not None:
+            self.hub.fire(ticket, INTERRUPT)
+        elif self._state == RUNNING:
+            self.hub.interrupt_host(self)
+
+    def pending(self) -> bool:
+        """Whether a request could be delivered now."""
+        scope = self.scope
+        while scope is not None:
+            if scope.shields:
+                return False
+            if scope.expired and not scope.delivered:
+                return True
+            scope = scope.outer
+        return bool(self._requests)
+
+    def take(self) -> BaseException | None:
+        """The request to raise now, marked as delivered: the task's own first, then the innermost
+        expired scope's. Called in the task, or by its hub while it is suspended."""
+        latched.pop(self, None)
+        expired = None
+        scope = self.scope
+        while scope is not None and not scope.shields:
+            if expired is None and scope.expired and not scope.delivered:
+                expired = scope
+            scope = scope.outer
+        request: BaseException | None = None
+        if scope is None and self._requests:
+            request = self._requests.pop(0)
+        elif expired is not None:
+            expired.delivered = True
+            request = Cancelled(expired)
+        if request is not None and self.pending():
+            latched[self] = None
+        return request
+
+    def deliver(self) -> None:
+        """Raise the request to deliver now, if there is one."""
+        request = self.take()
+        if request is not None:
+            try:
+                raise request
+            finally:
+                del request  # it would hold this frame, and the frame it
+
+    # -- the outcome ------------------------------------------------------------------------------
+
+    def done(self) -> bool:
+        """Whether the task has ended, in whatever way.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
+        return self._state == DONE
+
+    def cancelled(self) -> bool:
+        """Whether the task has ended by being cancelled or killed.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
+        return self._cancelled
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the task has ended, at most `timeout` seconds; whether it has.
+
+        Switches: if it must wait. Call from: hub. Raises: Cancelled; RuntimeError if a task joins
+        itself.
+        """
+        timeout = check_timeout(timeout)
+        if latched:
+            deliver_latched()
+        if self._state == DONE:
+            return True
+        me = this_task()
+        if me is self:
+            raise RuntimeError(f"{self!r} joins itself and would wait for ever")
+        if timeout == 0:
+            return False
+        ticket = Ticket(me)
+        self._watchers.append(ticket)
+        if self._state == DONE:
+            self._serve_watchers()
+        return wait(ticket, timeout, self._forget_watcher) is self
+
+    def _forget_watcher(self, watcher: Ticket) -> None:
+        try:
+            self._watchers.remove(watcher)
+        except ValueError:
+            pass
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the end and return the function's value, or raise its error.
+
+        Switches: if it must wait. Call from: hub. Raises: the task's own error; TaskCancelled if it
+        was cancelled; TimeoutError after `timeout` seconds; Cancelled if the caller is cancelled.
+        """
+        self._wait_done(timeout)
+        if self._error is None:
+            return self._value
+        if self._cancelled:
+            raise TaskCancelled(f"{self!r} was cancelled") from None
+        raise self._error.with_traceback(self._traceback)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end and return the error the task ended by, or None.
+
+        Switches: if it must wait. Call from: hub. Raises: TaskCancelled if it was cancelled;
+        TimeoutError after `timeout` seconds; Cancelled if the caller is cancelled.
+        """
+        self._wait_done(timeout)
+        if self._cancelled:
+            raise TaskCancelled(f"{self!r} was cancelled") from None
+        return self._error
+
+    def _wait_done(self, timeout: float | None) -> None:
+        if not self.join(timeout):
+            raise TimeoutError(f"{self!r} has not ended within {timeout} s")
+
+    def add_done_callback(self, fn: Callable[[Task[T]], object]) -> None:
+        """Call `fn(task)` in hub context once the task has ended; soon, if it has already.
+
+        Switches: never. Call from: any thread, signal. Raises: TypeError if `fn` is not callable.
+        """
+        if not callable(fn):
+            raise TypeError(f"a done callback must be callable, not {fn!r}")
+        context = copy_context()
+        self._watchers.append(partial(context.run, fn, self))
+        if self._state == DONE:
+            self._serve_watchers()
+
+    @property
+    def name(self) -> str:
+        """For people: the function's name and a number, or what was assigned."""
+        if self._name is None:
+            fn = self._fn
+            label = getattr(fn, "__qualname__", None) or type(fn).__name__
+            return f"{label if fn is not None else 'main'}-{self.number}"
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        if self._state == DONE:
+            how = "cancelled" if self._cancelled else "failed" if self._error is not None else "done"
+        elif self.ticket is not None:
+            how = "waiting"
+        else:
+            how = ("new", "running")[self._state]
+        return f"<Task {self.name} {how}>"
+
+
+def adopt(hub: Hub, carrier: Any) -> Task[Any]:
+    """A Task for a carrier that the hub did not make: running, and never seen to end."""
+    task: Task[Any] = Task(hub, None)
+    task.carrier = carrier
+    task._state = RUNNING
+    return task
+
+
+def spawn(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
+    """Start `fn(*args, **kwargs)` as a task of its own, in a copy of the caller's context.
+
+    Returns before the task runs (on a hub of OS threads it may have begun). Tasks start in the order
+    of their spawn.
+
+    Switches: never. Call from: any thread, signal. Raises: TypeError if `fn` is not callable.
+    """
+    if not callable(fn):
+        raise TypeError(f"spawn() takes a function and its arguments, not {fn!r}")
+    hub = hub_to_spawn()
+    task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
+    hub.start(task)
+    return task
+
+
+def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
+    """Like `spawn`, but the task becomes runnable after `delay` seconds; `cancel()` stops it before.
+
+    Switches: never. Call from: any thread. Raises: TypeError, ValueError.
+    """
+    if not callable(fn):
+        raise TypeError(f"spawn_later() takes seconds, a function and its arguments, not {fn!r}")
+    seconds = check_timeout(delay)
+    if seconds is None:
+        raise TypeError("spawn_later() needs a number of seconds, not None")
+    hub = hub_to_spawn()
+    task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
+    hub.tasks[task] = None
+    hub.call_at(hub.now() + seconds, partial(hub.start, task))
+    return task
+
+
+def current_task() -> Task[Any] | None:
+    """The task that calls; None in hub context (a callback).
+
+    Switches: never. Call from: any thread. Raises: WrongContext in a greenlet that is nobody's task.
+    """
+    return current_hub().current()
+
+
+def all_tasks() -> list[Task[Any]]:
+    """The tasks of the caller's hub that have been spawned and have not ended, in order of spawn.
+
+    Switches: never. Call from: any thread. Raises: nothing.
+    """
+    return list(current_hub().tasks)

@@ -1,0 +1,204 @@
+"""How a task waits: tickets, wait queues, and the one function that parks.
+
+What must live here: every call of `Hub.park` in the library, and what has to be undone when a
+wait ends by an exception. What this file must not know: what is waited for.
+
+A wait is a `Ticket`. Whoever has news for the waiter fires it; the first to do so has won and its
+outcome is what the wait returns, every later one sees False. The protocol of a waiter:
+
+1. make a ticket, publish it where wakers look (a `WaitQueue`, a list, a poller);
+2. look again at the state that it waits for, as a waker may have come between look and publish;
+3. `wait(ticket, …)`, which returns at once if the ticket has been fired meanwhile.
+
+A waker changes the state first and then looks for tickets. So one of the two always sees the other,
+without a lock (each step is one C-level container operation, atomic under the GIL).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .tasks import Task
+
+
+class Outcome:
+    """A way for a wait to end that is not a value; compared by identity."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+WOKEN = Outcome("WOKEN")  # what it waited for is there, or may be: look
+TIMED_OUT = Outcome("TIMED_OUT")  # the timer of this very wait
+INTERRUPT = Outcome("INTERRUPT")  # the task has a request to deliver: a cancel, an expired scope
+CLOSED = Outcome("CLOSED")  # what it waited on was closed
+
+
+class Ticket:
+    """One wait of one task. Fired at most once; never used again.
+
+    `del ticket.armed` is the atomic claim: a single C-level slot clear, the loser of a race gets
+    AttributeError. `outcome` stays None until the winner has set it.
+    """
+
+    __slots__ = ("__weakref__", "armed", "fd", "outcome", "task")
+
+    task: Task
+    armed: bool
+    outcome: Any
+    fd: Any  # a hub's own mark on a ticket it has armed; unset otherwise
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.armed = True
+        self.outcome = None
+
+    def claim(self) -> bool:
+        """Take the ticket out of the race; True if nobody had fired or claimed it."""
+        try:
+            del self.armed
+        except AttributeError:
+            return False
+        return True
+
+    def __call__(self) -> None:
+        """Fire as timed out: a ticket is a ready-made callback for `Hub.call_at`."""
+        self.task.hub.fire(self, TIMED_OUT)
+
+
+#: Tasks that may have something to deliver. Process-wide, so that a verb's entry check is one truth
+#: test; only a hint, the truth is in the task (see `Task.deliver`).
+latched: dict[Task, None] = {}
+
+
+def deliver_latched() -> None:
+    """Raise what is latched for the calling task, if anything. Called when `latched` is not empty."""
+    from .registry import current_hub
+
+    task = current_hub().current()
+    if task is not None and task in latched:
+        task.deliver()
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Validate a `timeout=` argument; negative means "do not wait" and becomes 0."""
+    if timeout is None:
+        return None
+    try:
+        seconds = float(timeout)
+    except (TypeError, ValueError):
+        raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
+    if isinstance(timeout, str) or isnan(seconds):
+        raise ValueError(f"timeout must be a number of seconds or None, not {timeout!r}")
+    return max(seconds, 0.0)
+
+
+def wait(
+    ticket: Ticket,
+    timeout: float | None = None,
+    withdraw: Callable[[Ticket], object] | None = None,
+    undo: Callable[[Any], object] | None = None,
+) -> Any:
+    """Park until the ticket is fired and return its outcome. The only caller of `Hub.park`.
+
+    `withdraw(ticket)` takes the ticket back from where it was published; it is called when the wait
+    ends by its timer, an interrupt or an exception. `undo(outcome)` gives back what was handed over
+    when, in the same instant, something was thrown into the waiter. Both run in the waiting task
+    and must not wait.
+
+    Switches: if it must wait. Call from: hub. Raises: Cancelled and whatever the host throws.
+    """
+    task = ticket.task
+    hub = task.hub
+    timer = hub.call_at(hub.now() + timeout, ticket) if timeout is not None else None
+    task.ticket = ticket  # published first, then `latched` is looked at: see Task.nudge
+    if latched and task in latched and task.pending():
+        hub.fire(ticket, INTERRUPT)
+    try:
+        outcome = hub.park(ticket)
+    except BaseException:
+        if not ticket.claim():
+            _give_back(ticket, undo)
+        if withdraw is not None:
+            withdraw(ticket)
+        raise
+    finally:
+        task.ticket = None
+        if timer is not None:
+            timer.cancel()
+    if outcome is INTERRUPT:
+        if withdraw is not None:
+            withdraw(ticket)
+        task.deliver()
+    elif outcome is TIMED_OUT and withdraw is not None:
+        withdraw(ticket)
+    return outcome
+
+
+def _give_back(ticket: Ticket, undo: Callable[[Any], object] | None) -> None:
+    """Undo a hand-over that met an exception thrown into the waiter."""
+    outcome = ticket.outcome
+    if outcome is INTERRUPT:
+        latched[ticket.task] = None  # the request is still the task's: its next verb raises it
+    elif undo is not None and outcome is not TIMED_OUT:
+        undo(outcome)
+
+
+class WaitQueue(OrderedDict[Ticket, None]):
+    """Tickets in the order of their arrival; O(1) to leave from anywhere.
+
+    Any operation may be called from any thread, a signal handler or a finalizer. A ticket that is
+    popped and turns out to be dead is simply dropped: its owner withdraws without it.
+    """
+
+    __slots__ = ()
+
+    def add(self, ticket: Ticket) -> None:
+        """Publish a waiter at the end."""
+        self[ticket] = None
+
+    def discard(self, ticket: Ticket) -> None:
+        """Withdraw a waiter, wherever it stands; nothing happens if it has left."""
+        self.pop(ticket, None)
+
+    def next(self) -> Ticket | None:
+        """Take out the longest waiting ticket, or None."""
+        try:
+            return self.popitem(last=False)[0]
+        except KeyError:
+            return None
+
+    def put_first(self, ticket: Ticket) -> None:
+        """Put back a ticket taken by `next`, before all others."""
+        self[ticket] = None
+        try:
+            self.move_to_end(ticket, last=False)
+        except KeyError:  # withdrawn in this very instant
+            pass
+
+    def wake_one(self, outcome: Any = WOKEN) -> bool:
+        """Fire the longest waiting live ticket; False if there is none."""
+        while self:
+            ticket = self.next()
+            if ticket is not None and ticket.task.hub.fire(ticket, outcome):
+                return True
+        return False
+
+    def wake_all(self, outcome: Any = WOKEN) -> int:
+        """Fire every ticket that waits now, in order; the number of those that were alive."""
+        woken = 0
+        for _ in range(len(self)):
+            ticket = self.next()
+            if ticket is None:
+                break
+            woken += ticket.task.hub.fire(ticket, outcome)
+        return woken
