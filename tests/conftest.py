@@ -1,0 +1,26 @@
+"""What every test of the project gets: the watchdog, and a hint when something was missing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hubkit_conformance import watchdog
+
+#: How a skip says that a package or a service is not there; other skips (capabilities) need no hint.
+MISSING = re.compile(r"could not import|not installed|missing|not reachable", re.IGNORECASE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    watchdog.install(config)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    lacking = sum(1 for report in skipped if MISSING.search(str(report.longrepr)))
+    if lacking:
+        terminalreporter.line(
+            f"hint: {lacking} tests were skipped for something that is not here. Packages: "
+            "`make clean test`, or `pip install -e '.[dev]'` in your own environment. "
+            "Services: each reason (-rs) names the one it wants; start it and run again."
+        )
