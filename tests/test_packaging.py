@@ -1,0 +1,90 @@
+"""What a built distribution installs: the packages hubkit and hubkit_*, typed, and nothing else."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HUBS = ("native", "threads", "gevent", "eventlet")
+
+pytestmark = pytest.mark.watchdog(300)  # the first test builds the wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    for module, reason in (("build", "the builder"), ("setuptools", "the build backend")):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{reason} is not installed: pip install '{module}'")
+    import setuptools
+
+    if int(setuptools.__version__.partition(".")[0]) < 77:
+        pytest.skip("a new enough build backend is not installed: pip install 'setuptools>=77'")
+    # A copy: a build leaves build/ and *.egg-info in its source tree, and other tests read that tree.
+    source = tmp_path_factory.mktemp("source")
+    copy_source(source)
+    out = tmp_path_factory.mktemp("wheel")
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = out.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def copy_source(target: Path) -> None:
+    """Copy every file that belongs to the project, with the folders that must not be installed."""
+    for path in ROOT.rglob("*"):
+        relative = path.relative_to(ROOT)
+        generated = re.search(
+            r"(^|/)(\.[^/]+|__pycache__|build|dist|[^/]+\.egg-info)(/|$)", relative.as_posix()
+        )
+        if generated or not path.is_file():
+            continue
+        (target / relative).parent.mkdir(parents=True, exist_ok=True)
+        (target / relative).write_bytes(path.read_bytes())
+
+
+def test_only_our_own_top_level_packages_are_installed(wheel: zipfile.ZipFile) -> None:
+    top_level = {name.partition("/")[0] for name in wheel.namelist()}
+    packages = {name for name in top_level if not name.endswith(".dist-info")}
+    assert len(top_level) - len(packages) == 1
+    assert all(re.fullmatch(r"hubkit(_[a-z]+)?", name) for name in packages), packages
+    assert packages >= {"hubkit", "hubkit_conformance", *(f"hubkit_{hub}" for hub in HUBS)}
+
+
+def test_each_package_is_marked_as_typed(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    packages = {name.partition("/")[0] for name in names if not re.match(r"[^/]+\.dist-info/", name)}
+    assert [package for package in sorted(packages) if f"{package}/py.typed" not in names] == []
+
+
+def test_every_module_of_the_tree_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
+    """A folder without __init__.py would be left out in silence."""
+    expected = set()
+    for root in (ROOT, ROOT / "adapters", ROOT / "conformance_tests"):
+        for package in root.glob("hubkit*/"):
+            expected |= {path.relative_to(root).as_posix() for path in package.rglob("*.py")}
+    assert expected - set(wheel.namelist()) == set()
+
+
+def test_hubs_plugin_and_command_are_registered(wheel: zipfile.ZipFile) -> None:
+    (path,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
+    parser = configparser.ConfigParser()
+    parser.read_string(wheel.read(path).decode())
+    assert dict(parser["hubkit.hubs"]) == {hub: f"hubkit_{hub}:adapter" for hub in HUBS}
+    assert dict(parser["pytest11"]) == {"hubkit_conformance": "hubkit_conformance.plugin"}
+    assert dict(parser["console_scripts"]) == {"hubkit": "hubkit.cli:main"}
+
+
+def test_the_license_is_inside(wheel: zipfile.ZipFile) -> None:
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel.namelist())
