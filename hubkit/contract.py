@@ -249,6 +249,14 @@ class Hub(abc.ABC):
         """The unpatched `module.attribute`."""
         return getattr(__import__(module, fromlist=[attribute]), attribute)
 
+    def own_stream(self, fd: int) -> Any:
+        """What the hub's poller keeps of a stream socket that hubkit made (hubkit.poller.StreamRecord):
+        hints that spare system calls. None if it keeps nothing."""
+        return None
+
+    def after_fork(self) -> None:
+        """Called in a forked child: keep the task that forked, drop the others without unwinding."""
+
     def interrupt_host(self, task: Task) -> bool:
         """Deliver `task`'s request inside a wait of the host's own; False if the hub cannot."""
         return False

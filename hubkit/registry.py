@@ -15,6 +15,7 @@ import sys
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 from .contract import VERBS, Adapter, Hub
 from .errors import HubAlreadyChosen, HubNotInstalled, InvalidHub, UnknownHub, WrongContext
@@ -48,6 +49,7 @@ class Choice(NamedTuple):
 _choice: Choice | None = None
 _adapters: dict[str, Adapter] | None = None
 _registered: dict[str, Adapter] = {}
+_live: WeakSet[Hub] = WeakSet()
 _cache = ThreadLocal()  # .hub: the hub that serves this thread, once found
 
 
@@ -99,6 +101,16 @@ def forget(hub: Hub) -> None:
     """Drop `hub` from this thread's cache. For hubs that close or die."""
     if getattr(_cache, "hub", None) is hub:
         del _cache.hub
+
+
+def remember(hub: Hub) -> None:
+    """Count `hub` among the live ones. For hubs, when they are made."""
+    _live.add(hub)
+
+
+def hubs() -> list[Hub]:
+    """Every live hub of this process, whichever thread it serves."""
+    return list(_live)
 
 
 def _main_thread() -> int | None:

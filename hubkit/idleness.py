@@ -1,0 +1,43 @@
+"""When nothing is left that could wake a task: who else is there, and the report.
+
+What must live here: what counts as "outside" of a hub. What this file must not know: how a hub rests.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from .errors import Deadlock
+from .originals import thread_count
+
+if TYPE_CHECKING:
+    from .contract import Hub
+
+#: Seconds after which an idle hub looks again whether the other threads are still there.
+RECHECK = 1.0
+
+
+def outsiders() -> bool:
+    """Whether another Python thread or a Python signal handler could still wake a task."""
+    from .worker_threads import idle_count
+
+    return thread_count() - idle_count() > 0 or _has_handlers()
+
+
+def _has_handlers() -> bool:
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if callable(handler) and handler is not signal.default_int_handler:
+            return True
+    return False
+
+
+def deadlock(hub: Hub) -> Deadlock:
+    """The error for a hub whose tasks all wait for one another."""
+    from .testing.tasks import format_tasks
+
+    return Deadlock(
+        "every task waits, and nothing is left that could wake one: no timer, descriptor, thread or "
+        f"signal handler. Waiting are:\n{format_tasks()}"
+    )

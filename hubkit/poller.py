@@ -1,0 +1,300 @@
+"""Readiness of descriptors: which ticket waits for which, and one epoll (or selector) behind them.
+
+What must live here: registrations, and their end. What this file must not know: sockets, tasks.
+
+Two kinds of descriptors. A *stream* is a stream socket that hubkit made and closes itself, so its
+registration can be edge-triggered, made once, and believed. Any other descriptor may be closed, duplicated
+or re-used behind our back: it is registered for one event at a time, and nothing is remembered after.
+epoll keeps the registration of a closed descriptor alive as long as a duplicate exists (in a forked
+child, say) and reports its events under the old number; readiness is therefore never more than a hint.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable
+from errno import EBADF, EEXIST, ENOENT, EPERM
+from typing import Any
+
+from .contract import READ
+from .errors import Busy
+from .originals import select
+from .waiting import CLOSED, WOKEN, Ticket
+
+Fire = Callable[[Ticket, Any], bool]
+
+#: Events taken from the kernel at a time.
+MAX_EVENTS = 1023
+
+
+class StreamRecord:
+    """What is known of one descriptor: who waits, and for streams what was seen last."""
+
+    __slots__ = ("fd", "hung_up", "mask", "owned", "readable", "reader", "short_reads", "writable", "writer")
+
+    def __init__(self, fd: int, owned: bool) -> None:
+        self.fd = fd
+        self.owned = owned
+        self.mask = 0  # registered events; 0: not registered
+        self.reader: Ticket | None = None
+        self.writer: Ticket | None = None
+        # The rest is for streams: hints that the socket's own calls keep up to date.
+        self.readable = True  # worth a try: no event has been used up by a read that found the end
+        self.writable = True
+        self.hung_up = False  # seen once, true for ever: then nobody waits for reading
+        self.short_reads = False  # a read of less than was asked for has emptied the buffer
+
+
+class Poller:
+    """Tickets by descriptor. What differs between epoll and the rest is in the two subclasses."""
+
+    def __init__(self, fire: Fire) -> None:
+        self._fire = fire
+        self._records: dict[int, StreamRecord] = {}
+        self._armed: dict[Ticket, None] = {}
+
+    def arm(self, fd: int, direction: str, ticket: Ticket) -> None:
+        """Fire `ticket` once when `fd` is ready; Busy if a live one waits there already."""
+        record = self._records.get(fd)
+        if record is None:
+            record = self._records[fd] = StreamRecord(fd, owned=False)
+        waiting = record.reader if direction == READ else record.writer
+        if waiting is not None and hasattr(waiting, "armed"):
+            raise Busy(
+                f"{waiting.task!r} already waits to {direction} descriptor {fd}; "
+                "one task at a time may wait in each direction"
+            )
+        if direction == READ:
+            record.reader = ticket
+        else:
+            record.writer = ticket
+        self._armed[ticket] = None
+        try:
+            self._register(record)
+        except OSError as error:
+            self._drop(record)
+            if error.errno == EPERM:  # a regular file: always ready, and not pollable
+                self._fire(ticket, WOKEN)
+                return
+            raise
+
+    def own(self, fd: int) -> StreamRecord | None:
+        """The record of a stream that hubkit owns; None if this poller keeps none."""
+        return None
+
+    def forget(self, fd: int) -> None:
+        """`fd` will be closed: wake its waiters with CLOSED. Any thread."""
+        record = self._records.pop(fd, None)
+        if record is not None:
+            self._unregister(record)
+            for ticket in (record.reader, record.writer):
+                if ticket is not None:
+                    self._armed.pop(ticket, None)
+                    self._fire(ticket, CLOSED)
+
+    def has_waiters(self) -> bool:
+        """Whether a live ticket waits for a descriptor."""
+        for ticket in list(self._armed):
+            if hasattr(ticket, "armed"):
+                return True
+            self._armed.pop(ticket, None)
+        return False
+
+    def _ready(self, record: StreamRecord, readable: bool, writable: bool) -> None:
+        ticket = record.reader
+        if readable and ticket is not None:
+            record.reader = None
+            self._armed.pop(ticket, None)
+            self._fire(ticket, WOKEN)
+        ticket = record.writer
+        if writable and ticket is not None:
+            record.writer = None
+            self._armed.pop(ticket, None)
+            self._fire(ticket, WOKEN)
+
+    def _drop(self, record: StreamRecord) -> None:
+        if not record.owned and self._records.get(record.fd) is record:
+            del self._records[record.fd]
+        for ticket in (record.reader, record.writer):
+            if ticket is not None:
+                self._armed.pop(ticket, None)
+        record.reader = record.writer = None
+
+    def _rest_of(self, record: StreamRecord) -> None:
+        """A one-shot registration has fired: keep it for the other direction, or end it."""
+        for ticket in (record.reader, record.writer):
+            if ticket is not None and hasattr(ticket, "armed"):
+                self._register(record)
+                return
+        self._unregister(record)
+        self._drop(record)
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `poll` has something to report."""
+        raise NotImplementedError
+
+    def poll(self, timeout: float | None) -> None:
+        """Wait at most `timeout` seconds (None: for ever) and fire what is ready."""
+        raise NotImplementedError
+
+    def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
+        """End `poll` when `fd` is readable, and call `drain`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Free the descriptor behind. Waiters are not told."""
+        raise NotImplementedError
+
+    def _register(self, record: StreamRecord) -> None:
+        raise NotImplementedError
+
+    def _unregister(self, record: StreamRecord) -> None:
+        raise NotImplementedError
+
+
+class EpollPoller(Poller):
+    """epoll: one descriptor, itself pollable, so a host can watch it."""
+
+    def __init__(self, fire: Fire) -> None:
+        super().__init__(fire)
+        self._epoll = select.epoll()
+        self._wakes: dict[int, Callable[[], object]] = {}
+        self._in = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+        self._out = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+        self._gone = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+        self._pri = select.EPOLLPRI
+        self._stream = (
+            select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLET
+        )
+
+    def own(self, fd: int) -> StreamRecord:
+        record = self._records.get(fd)
+        if record is None or not record.owned:
+            record = self._records[fd] = StreamRecord(fd, owned=True)
+        return record
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
+        self._wakes[fd] = drain
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def poll(self, timeout: float | None) -> None:
+        for fd, mask in self._epoll.poll(timeout, MAX_EVENTS):
+            record = self._records.get(fd)
+            if record is None:
+                self._unknown(fd)
+            elif record.owned:
+                if mask & self._in:
+                    record.readable = True
+                    if mask & self._gone:
+                        record.hung_up = True
+                    if mask & self._pri:  # a read stops at urgent data: short, yet not empty
+                        record.short_reads = False
+                if mask & self._out:
+                    record.writable = True
+                self._ready(record, bool(mask & self._in), bool(mask & self._out))
+            else:
+                self._ready(record, bool(mask & self._in), bool(mask & self._out))
+                self._rest_of(record)
+
+    def close(self) -> None:
+        self._epoll.close()
+
+    def _unknown(self, fd: int) -> None:
+        drain = self._wakes.get(fd)
+        if drain is not None:
+            drain()
+            return
+        try:
+            self._epoll.unregister(fd)
+        except OSError:  # the description lives on under a duplicate: nothing reaches it any more
+            pass
+
+    def _register(self, record: StreamRecord) -> None:
+        if record.owned:
+            if record.mask:
+                return
+            mask = self._stream
+        else:
+            mask = select.EPOLLONESHOT
+            if record.reader is not None:
+                mask |= select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLPRI
+            if record.writer is not None:
+                mask |= select.EPOLLOUT
+        first, second = self._epoll.register, self._epoll.modify
+        if record.mask:
+            first, second = second, first
+        try:
+            first(record.fd, mask)
+        except OSError as error:
+            if error.errno not in (EEXIST, ENOENT):
+                raise
+            second(record.fd, mask)
+        record.mask = mask
+
+    def _unregister(self, record: StreamRecord) -> None:
+        if record.mask:
+            record.mask = 0
+            try:
+                self._epoll.unregister(record.fd)
+            except (OSError, ValueError):  # closed meanwhile, or this poller is
+                pass
+
+
+class SelectorPoller(Poller):
+    """Any selector of the standard library: level-triggered, registered for each wait anew."""
+
+    def __init__(self, fire: Fire, selector: selectors.BaseSelector | None = None) -> None:
+        super().__init__(fire)
+        self._selector = selector if selector is not None else selectors.DefaultSelector()
+
+    def fileno(self) -> int:
+        fileno = getattr(self._selector, "fileno", None)
+        return -1 if fileno is None else int(fileno())
+
+    def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
+        self._selector.register(fd, selectors.EVENT_READ, drain)
+
+    def poll(self, timeout: float | None) -> None:
+        for key, events in self._selector.select(timeout):
+            record = self._records.get(key.fd)
+            if record is None:
+                if callable(key.data):
+                    key.data()
+                continue
+            self._ready(
+                record, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE)
+            )
+            self._rest_of(record)
+
+    def close(self) -> None:
+        self._selector.close()
+
+    def _register(self, record: StreamRecord) -> None:
+        mask = 0
+        if record.reader is not None:
+            mask |= selectors.EVENT_READ
+        if record.writer is not None:
+            mask |= selectors.EVENT_WRITE
+        if record.mask:
+            self._unregister(record)
+        try:
+            self._selector.register(record.fd, mask)
+        except ValueError as error:
+            raise OSError(EBADF, f"bad file descriptor {record.fd}") from error
+        record.mask = mask
+
+    def _unregister(self, record: StreamRecord) -> None:
+        if record.mask:
+            record.mask = 0
+            try:
+                self._selector.unregister(record.fd)
+            except (KeyError, ValueError, OSError):
+                pass
+
+
+def make_poller(fire: Fire) -> Poller:
+    """The best poller of this platform."""
+    return EpollPoller(fire) if hasattr(select, "epoll") else SelectorPoller(fire)

@@ -1,0 +1,90 @@
+"""Timers for hubs that have none: a heap with lazy deletion.
+
+What must live here: the order of timers (by time, then by age) and forgetting cancelled ones. What this
+file must not know: who waits for the earliest. Only the owner's thread may call anything but `cancel`;
+signal handlers in that thread may call `add`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from heapq import heappop, heappush
+from itertools import count
+
+from .waiting import Ticket
+
+#: Cancelled timers are swept out when they are more than this many and most of the heap.
+SWEEP = 64
+
+
+class Timer:
+    """One call at one time."""
+
+    __slots__ = ("context", "fn", "timers", "when")
+
+    def __init__(self, when: float, fn: Callable[[], object], timers: Timers) -> None:
+        self.when = when
+        self.fn: Callable[[], object] | None = fn
+        self.timers = timers
+        # A ticket is fired, not called: no context is due to it.
+        self.context: Context | None = None if type(fn) is Ticket else copy_context()
+
+    def cancel(self) -> None:
+        """Forget the call. Idempotent; any thread."""
+        if self.fn is not None:
+            self.fn = None
+            self.context = None
+            self.timers.cancelled += 1  # a lost update only delays a sweep
+
+
+class Timers:
+    """A heap of (when, age, timer)."""
+
+    __slots__ = ("_age", "_heap", "cancelled")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._age = count()
+        self.cancelled = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
+    def add(self, timer: Timer) -> bool:
+        """Keep `timer`; whether it is now the earliest."""
+        if self.cancelled > SWEEP and self.cancelled * 2 > len(self._heap):
+            self._sweep()
+        heap = self._heap
+        heappush(heap, (timer.when, next(self._age), timer))
+        return heap[0][2] is timer
+
+    def next(self) -> float | None:
+        """When the earliest timer is due; None if there is none."""
+        heap = self._heap
+        while heap and heap[0][2].fn is None:
+            heappop(heap)
+            self.cancelled -= 1
+        return heap[0][0] if heap else None
+
+    def pop_due(self, now: float) -> Timer | None:
+        """Take out the next live timer that is due at `now`."""
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            timer = heappop(heap)[2]
+            if timer.fn is not None:
+                return timer
+            self.cancelled -= 1
+        return None
+
+    def keep(self, wanted: Callable[[Timer], bool]) -> None:
+        """Drop every timer but the wanted ones."""
+        self._heap, heap = [], self._heap
+        for entry in heap:
+            if entry[2].fn is not None and wanted(entry[2]):
+                heappush(self._heap, entry)
+        self.cancelled = 0
+
+    def _sweep(self) -> None:
+        # Moved to a new heap one by one: a signal handler may add to it meanwhile.
+        self.keep(lambda timer: True)
