@@ -10,12 +10,13 @@ wait, never at import.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
+import weakref
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet
 
 from .contract import VERBS, Adapter, Hub
 from .errors import HubAlreadyChosen, HubNotInstalled, InvalidHub, UnknownHub, WrongContext
@@ -49,8 +50,9 @@ class Choice(NamedTuple):
 _choice: Choice | None = None
 _adapters: dict[str, Adapter] | None = None
 _registered: dict[str, Adapter] = {}
-_live: WeakSet[Hub] = WeakSet()
 _cache = ThreadLocal()  # .hub: the hub that serves this thread, once found
+_alive: dict[weakref.ref[Hub], None] = {}  # in order of their making
+_has_exit_handler = False
 
 
 # -- finding --------------------------------------------------------------------------------------
@@ -97,20 +99,50 @@ def _find(create: bool) -> Hub:
     return hub
 
 
-def forget(hub: Hub) -> None:
-    """Drop `hub` from this thread's cache. For hubs that close or die."""
-    if getattr(_cache, "hub", None) is hub:
-        del _cache.hub
+def hub_here() -> Hub | None:
+    """The hub that serves the caller if there is one; makes neither a hub nor the choice."""
+    try:
+        return _cache.hub  # type: ignore[no-any-return]
+    except AttributeError:
+        if _choice is None:
+            return None
+    hub = _choice.hub_class.here(False)
+    if hub is not None:
+        _cache.hub = hub
+    return hub
 
 
 def remember(hub: Hub) -> None:
     """Count `hub` among the live ones. For hubs, when they are made."""
-    _live.add(hub)
+    global _has_exit_handler
+    if not _has_exit_handler:
+        # Now and not at import: exit handlers run last in, first out, and those of the libraries that
+        # tasks use should find no task any more.
+        _has_exit_handler = True
+        atexit.register(_end_at_exit)
+    _alive[weakref.ref(hub, _bury)] = None
+
+
+def forget(hub: Hub) -> None:
+    """Drop `hub` from this thread's cache and from the live ones. For hubs that close or die."""
+    if getattr(_cache, "hub", None) is hub:
+        del _cache.hub
+    _alive.pop(weakref.ref(hub), None)
 
 
 def hubs() -> list[Hub]:
-    """Every live hub of this process, whichever thread it serves."""
-    return list(_live)
+    """Every live hub of this process, whichever thread it serves, in the order of their making."""
+    return [hub for ref in list(_alive) if (hub := ref()) is not None]
+
+
+def _bury(ref: weakref.ref[Hub]) -> None:
+    _alive.pop(ref, None)
+
+
+def _end_at_exit() -> None:
+    from .running import end_at_exit
+
+    end_at_exit()
 
 
 def _main_thread() -> int | None:
