@@ -1,0 +1,142 @@
+"""The eventlet hub: what eventlet's hub offers to the guest.
+
+What must live here: eventlet's listeners and timers behind the host hooks, and its patcher. Everything
+else is LoopHub's.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from posix import close, read, write  # os.read and os.write may be eventlet's own
+from typing import Any
+
+import eventlet
+from eventlet import hubs, patcher
+from greenlet import getcurrent, greenlet
+
+from hubkit.contract import (
+    FIFO_LOCKS,
+    HOST_MIX,
+    INTERRUPT_HOST,
+    MANY_TASKS,
+    ORDERED_YIELD,
+    PATCH,
+    PER_THREAD,
+    RESTARTABLE,
+)
+from hubkit.host import Host
+from hubkit.loop_hub import LoopHub
+from hubkit.originals import get_ident, monotonic
+
+DRAIN = 4096
+ONE = (1).to_bytes(8, "little")
+
+
+class EventletHost(Host):
+    """eventlet's hub of one thread."""
+
+    def __init__(self, hub: LoopHub) -> None:
+        super().__init__(hub)
+        self._eventlet = hubs.get_hub()
+        self._thread = get_ident()
+        self._adopt_loop()
+        if hasattr(os, "eventfd"):
+            self._read_fd = self._write_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        else:
+            self._read_fd, self._write_fd = os.pipe()
+            os.set_blocking(self._read_fd, False)
+            os.set_blocking(self._write_fd, False)
+        self._listeners = [self._listen(self._read_fd, self._on_wake)]
+        self._alarm: Any = None
+
+    def _adopt_loop(self) -> None:
+        """eventlet's loop is a child of whichever greenlet made it, and its errors and Ctrl-C go there:
+        that must be the thread's main greenlet, not a task."""
+        main = getcurrent()
+        while main.parent is not None:
+            main = main.parent
+        loop = self._eventlet.greenlet
+        if not loop.dead and loop is not main:
+            loop.parent = main
+
+    def _listen(self, fd: int, fn: Any) -> Any:
+        return self._eventlet.add(hubs.hub.READ, fd, fn, fn, lambda: None)
+
+    @classmethod
+    def alive_here(cls) -> bool:
+        """Whether eventlet has a hub in this thread."""
+        return getattr(hubs._threadlocal, "hub", None) is not None
+
+    @property
+    def loop_greenlet(self) -> greenlet | None:
+        """eventlet replaces it when it has died."""
+        return self._eventlet.greenlet  # type: ignore[no-any-return]
+
+    def switch(self) -> None:
+        """Let eventlet's loop run."""
+        self._eventlet.switch()
+
+    def wake(self) -> None:
+        """A timer while a greenlet of this thread runs; a descriptor where the loop may be asleep."""
+        if get_ident() == self._thread and getcurrent() is not self._eventlet.greenlet:
+            self._eventlet.schedule_call_global(0, self.hub.turn)
+        else:
+            with suppress(BlockingIOError):  # full: it is readable, which is all that matters
+                write(self._write_fd, ONE)
+
+    def _on_wake(self, fd: int) -> None:
+        with suppress(BlockingIOError):
+            read(fd, DRAIN)
+        self.hub.turn()
+
+    def set_alarm(self, when: float | None) -> None:
+        """One of eventlet's timers at a time."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if when is not None:
+            delay = max(0.0, when - monotonic())
+            self._alarm = self._eventlet.schedule_call_global(delay, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self.hub.on_alarm()
+
+    def watch(self, fd: int) -> None:
+        """A listener that stays; eventlet's loop does not end for want of one."""
+        self._listeners.append(self._listen(fd, lambda _: self.hub.on_readable()))
+
+    def close(self) -> None:
+        """Remove the listeners and the timer."""
+        self.set_alarm(None)
+        for listener in self._listeners:
+            self._eventlet.remove(listener)
+        for fd in {self._read_fd, self._write_fd}:
+            close(fd)
+
+
+class EventletHub(LoopHub):
+    """The guest on eventlet."""
+
+    name = "eventlet"
+    capabilities = frozenset(
+        (INTERRUPT_HOST, ORDERED_YIELD, FIFO_LOCKS, MANY_TASKS, PATCH, HOST_MIX, PER_THREAD, RESTARTABLE)
+    )
+    host_class = EventletHost
+
+    @classmethod
+    def patch(cls) -> dict[str, str]:
+        """eventlet's own `monkey_patch`."""
+        eventlet.monkey_patch()
+        return {name: "patched by eventlet.patcher" for name in sorted(patcher.already_patched)}
+
+    @classmethod
+    def is_patched(cls, module: str) -> bool:
+        """Whether eventlet has patched `module`."""
+        return bool(patcher.is_monkey_patched(module))
+
+    @classmethod
+    def original(cls, module: str, attribute: str) -> Any:
+        """The attribute of the module as it was."""
+        return getattr(patcher.original(module), attribute)
