@@ -16,6 +16,7 @@ Each phase of a test (setup, call, teardown) has a limit. A phase that outlives 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import importlib
 import os
@@ -70,9 +71,11 @@ class Watchdog:
         self._now = originals.monotonic
         self._stderr_fd = stderr_fd
         self._grace = grace
-        self._main_ident = originals.get_ident()
+        self._get_ident = originals.get_ident
+        self._main_ident = self._get_ident()
         self._phase: _Phase | None = None
-        self.ident: int = originals.start_new_thread(self._run, ())
+        self._stopped = False
+        self._join = _start_uncounted(self._run)
         os.register_at_fork(
             before=faulthandler.cancel_dump_traceback_later,  # a child would wait for a thread it lacks
             after_in_parent=self._set_last_resort,
@@ -99,6 +102,12 @@ class Watchdog:
         faulthandler.cancel_dump_traceback_later()
         return phase.report
 
+    def close(self) -> None:
+        """End the watching thread, and close the descriptor it was given."""
+        self._stopped = True
+        self._join()
+        os.close(self._stderr_fd)
+
     def _wait_until_quiet(self, phase: _Phase) -> None:
         while True:
             try:
@@ -115,7 +124,7 @@ class Watchdog:
         with contextlib.suppress(AttributeError):  # not on every platform
             # Signals of the tests belong to the main thread, whose blocking calls they must end.
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        while True:
+        while not self._stopped:
             self._sleep(_POLL)
             phase = self._phase
             if phase is None or phase.ended or self._now() < phase.deadline:
@@ -150,7 +159,7 @@ class Watchdog:
         os._exit(EXIT_STATUS)
 
     def _format_threads(self) -> str:
-        return format_threads({self._main_ident: "main thread"}, skip=self.ident)
+        return format_threads({self._main_ident: "main thread"}, skip=self._get_ident())
 
     def _interrupt_main(self) -> None:
         # A real signal, not _thread.interrupt_main(): only that ends a blocking lock or system call.
@@ -174,6 +183,23 @@ class Watchdog:
     def _forget(self) -> None:
         """In a forked child, which has no watching thread: its parent's watchdog sees it hang."""
         self._phase = None
+        self._join = lambda: None
+
+
+def _start_uncounted(run: Callable[[], None]) -> Callable[[], object]:
+    """Call `run` in a new thread and return what joins it.
+
+    Made by the C library instead of `_thread`, so that Python does not count it among its threads: a
+    hub would take it for one that may still wake somebody, and never report a deadlock.
+    """
+    libc = ctypes.CDLL(None)
+    thread = ctypes.c_void_p()
+    # Kept alive by the returned function: the thread runs inside of it.
+    entry = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: run())
+    error = libc.pthread_create(ctypes.byref(thread), None, entry, None)
+    if error:
+        raise OSError(error, f"the watchdog's thread could not be started: {os.strerror(error)}")
+    return lambda: entry and libc.pthread_join(thread, None)
 
 
 def format_threads(names: dict[int, str] | None = None, skip: int | None = None) -> str:
@@ -259,6 +285,9 @@ class WatchdogPlugin:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         return (yield from self._watch(item, "teardown"))
+
+    def pytest_unconfigure(self) -> None:
+        self.watchdog.close()
 
     def _watch(self, item: pytest.Item, phase: str) -> Generator[None, object, object]:
         __tracebackhide__ = True

@@ -1,0 +1,90 @@
+"""Scenarios that need a process of their own: exits, forks, signals, deadlocks, many tasks.
+
+What must live here: running a function of a test module in a fresh interpreter on the hub under test.
+What this file must not know: what the scenario does. The same file is the program that the child runs.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from hubkit.registry import VARIABLE
+
+SECONDS = 25.0  # less than the watchdog's limit, so that the child's own stacks are seen
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a child ended: its exit status (negative: killed by that signal), and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+    def __str__(self) -> str:
+        return f"status {self.status}\n-- stdout\n{self.output}\n-- stderr\n{self.errors}"
+
+
+class Child:
+    """Runs scenarios on one hub: `child(function, *arguments)`; arguments must be JSON."""
+
+    def __init__(self, hub_name: str) -> None:
+        self.hub_name = hub_name
+
+    def __call__(self, scenario: Callable[..., Any], *arguments: Any, status: int | None = 0) -> Finished:
+        """Run to the end; fails unless it ends with `status` (None: any). A hang ends with all stacks."""
+        process = self.start(scenario, *arguments)
+        try:
+            output, errors = process.communicate(timeout=SECONDS + 3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, errors = process.communicate()
+            raise AssertionError(f"{scenario.__name__} hung\n{output}\n{errors}") from None
+        finished = Finished(process.returncode, output, errors)
+        assert status is None or finished.status == status, f"{scenario.__name__} ended with {finished}"
+        return finished
+
+    def start(self, scenario: Callable[..., Any], *arguments: Any) -> subprocess.Popen[str]:
+        """Start it and leave the rest to the caller; its three streams are pipes."""
+        environment = {
+            **os.environ,
+            VARIABLE: self.hub_name,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return subprocess.Popen(
+            [
+                sys.executable,
+                *(f"-W{option}" for option in sys.warnoptions),
+                "-m",
+                __name__,
+                scenario.__module__,
+                scenario.__qualname__,
+                json.dumps(arguments),
+            ],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def main(module: str, function: str, arguments: str) -> None:
+    """The child's side."""
+    # Its thread is no Python thread: the hub must not take it for one that could wake somebody.
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    getattr(import_module(module), function)(*json.loads(arguments))
+    faulthandler.cancel_dump_traceback_later()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

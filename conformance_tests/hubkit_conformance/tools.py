@@ -1,0 +1,86 @@
+"""What the tests of the rules share: waiting for a state without guessing a time.
+
+What must live here: helpers without a rule of their own, on the public API alone. What this file must
+not know: any rule, any hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from hubkit import Task, checkpoint, sleep, spawn
+from hubkit.contract import ORDERED_YIELD, Hub
+
+PATIENCE = 10.0  # seconds after which something that must come has not come
+LONG = 3600.0  # seconds that no test lives to see
+SHORT = 0.03  # seconds: the time limit where one must be seen to pass
+
+
+def until(come_true: Callable[[], object], what: str = "the condition") -> None:
+    """Let others run until `come_true()`."""
+    start = monotonic()
+    turns = 0
+    while not come_true():
+        assert monotonic() - start < PATIENCE, f"{what} has not come true within {PATIENCE:g} s"
+        turns += 1
+        if turns < 20:
+            checkpoint()
+        else:
+            sleep(0.001)
+
+
+def parked(*tasks: Task[Any]) -> None:
+    """Let others run until each of `tasks` is in a wait that a wake-up can reach."""
+    for task in tasks:
+        assert not task.done() or task.exception() is None, f"{task!r} ended by {task.exception()!r}"
+        until(lambda task=task: task.ticket is not None, f"{task!r} waiting")  # type: ignore[misc]
+
+
+def parked_in_order(count: int, fn: Callable[[int], Any]) -> list[Task[Any]]:
+    """Tasks that run `fn(0)`, `fn(1)`, …, each of which waits before the next is spawned."""
+    tasks = []
+    for number in range(count):
+        tasks.append(spawn(fn, number))
+        parked(tasks[-1])
+    return tasks
+
+
+def settle(hub: Hub) -> None:
+    """Let everything that is ready run: for claims that something does not happen."""
+    for _ in range(5):
+        checkpoint()
+    if not hub.supports(ORDERED_YIELD):
+        sleep(0.05)
+
+
+def finish(*tasks: Task[Any]) -> None:
+    """Wait until each of `tasks` has ended, however."""
+    for task in tasks:
+        assert task.join(PATIENCE), f"{task!r} has not ended within {PATIENCE:g} s"
+
+
+def stop(*tasks: Task[Any]) -> None:
+    """Cancel what has not ended, and wait for the end."""
+    for task in tasks:
+        task.cancel()
+    finish(*tasks)
+
+
+def returned(*tasks: Task[Any]) -> list[Any]:
+    """What each of `tasks` returned."""
+    return [task.result(PATIENCE) for task in tasks]
+
+
+@contextmanager
+def not_before(seconds: float, now: Callable[[], float] = monotonic) -> Iterator[None]:
+    """Fails if the block takes less than `seconds`: nothing that waits may be early.
+
+    The allowance is the resolution of clocks that are read by different routes.
+    """
+    start = now()
+    yield
+    took = now() - start
+    assert took >= seconds - 0.002, f"{seconds:g} s were over after {took:.6f} s"
