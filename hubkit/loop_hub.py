@@ -168,6 +168,7 @@ class LoopHub(Hub):
             )
         task = adopt(self, g)
         g.hubkit_task = task  # type: ignore[attr-defined]
+        g.holders = 0  # type: ignore[attr-defined]
         if g.parent is None:
             self._adopted.append(g)
             if self.main is None:
@@ -204,6 +205,7 @@ class LoopHub(Hub):
         self._idle.clear()
         for g in self._adopted:
             vars(g).pop("hubkit_task", None)
+            vars(g).pop("holders", None)
         registry.forget(self)
 
     def free(self) -> None:
@@ -329,7 +331,11 @@ class LoopHub(Hub):
                 task.ticket = None
                 carrier = task.carrier
                 if carrier is not g:
-                    carrier.switch()
+                    carrier.holders += 1  # see Worker.reusable
+                    try:
+                        carrier.switch()
+                    finally:
+                        carrier.holders -= 1
                 return True
         return False
 
@@ -349,9 +355,13 @@ class LoopHub(Hub):
     def _carry_by_another(self, task: Any, g: greenlet) -> bool:
         """Have a worker other than `g` run a new task; False if the host must have its turn first."""
         if self._idle:
-            worker = self._idle.pop()
-            worker.hubkit_task = task
-            worker.switch()
+            carrier = self._idle.pop()
+            carrier.hubkit_task = task
+            carrier.holders += 1
+            try:
+                carrier.switch()
+            finally:
+                carrier.holders -= 1
             return True
         starter = self._starter
         new = starter is None or starter.dead
@@ -367,13 +377,16 @@ class LoopHub(Hub):
         self._workers.add(worker)
         starter.order = worker
         if new:
+            del worker
             start(starter)
         elif g is not starter:
+            del worker  # so that this frame does not refer to it while it is suspended
             starter.switch()
         return True
 
     def carry(self, worker: Worker) -> None:
         """The life of a worker: one task after another until one leaves something behind."""
+        worker.begin()
         task = worker.hubkit_task
         while task is not None:
             try:

@@ -27,22 +27,21 @@ MAX_IDLE = 1024
 class Worker(greenlet):
     """A greenlet that carries one task after another, in its hub's `carry`."""
 
-    __slots__ = ("_hub", "_references", "_starter", "_trace", "hubkit_task")
+    __slots__ = ("_hub", "_references", "_trace", "holders", "hubkit_task")
 
     def __init__(self, hub: Any, starter: Starter) -> None:
         super().__init__(None, starter)
         self.hubkit_task: Any = None  # the task it carries; None between tasks
+        self.holders = 0  # frames that are suspended in a switch to it
         self._hub = hub
-        self._starter = starter
 
     def run(self) -> None:
-        self._trace = sys.gettrace()
-        self._references = self._foreign()
         self._hub.carry(self)
 
-    def _foreign(self) -> int:
-        held = HELD if self._starter.holding is self else 0
-        return getrefcount(self) - held
+    def begin(self) -> None:
+        """Note what it looks like with no task. Called where `reusable` is, so that they agree."""
+        self._trace = sys.gettrace()
+        self._references = getrefcount(self) - HELD * self.holders
 
     def reusable(self) -> bool:
         """Whether the last task left nothing behind: no reference, weak reference, attribute, trace.
@@ -51,7 +50,7 @@ class Worker(greenlet):
         that somebody still refers to must not carry another task.
         """
         return (
-            self._foreign() <= self._references
+            getrefcount(self) - HELD * self.holders <= self._references
             and not getweakrefcount(self)
             and not self.__dict__
             and sys.gettrace() is self._trace
@@ -65,23 +64,26 @@ class Starter(greenlet):
     as this is its parent: then there is no order, and `on_end` decides who is next.
     """
 
-    __slots__ = ("_on_end", "holding", "hubkit_task", "order")
+    __slots__ = ("_on_end", "holders", "hubkit_task", "order")
 
     def __init__(self, on_end: Callable[[], object]) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
-        self.order: greenlet | None = None
-        self.holding: greenlet | None = None  # what it is suspended in, and so refers to
+        self.holders = 0
+        self.order: Worker | Starter | None = None
         self._on_end = on_end
 
     def run(self) -> None:
         while True:
-            order, self.order = self.order, None
-            self.holding = order
-            if order is None:
+            carrier, self.order = self.order, None
+            if carrier is None:
                 self._on_end()
             else:
-                order.switch()
+                carrier.holders += 1  # this frame refers to it until it is switched back to
+                try:
+                    carrier.switch()
+                finally:
+                    carrier.holders -= 1
 
 
 _starters = ThreadLocal()  # .shallow: a starter made while this thread's stack was small
@@ -109,22 +111,25 @@ def start(starter: Starter) -> None:
         shallow.switch()
 
 
-def _references_of_a_starter() -> int:
-    """How many references a starter holds to the greenlet that it has switched into."""
+def _references_of_a_holder() -> int:
+    """How many references to a greenlet a frame holds that has it in a variable and switched to it."""
     counts: list[int] = []
     here = greenlet.getcurrent()
 
-    def probe() -> None:
-        counts.append(getrefcount(first))
-        here.switch()
+    def count() -> None:
+        while True:
+            counts.append(getrefcount(probe))
+            here.switch()
 
-    first = greenlet(probe)
-    starter = Starter(here.switch)
-    for order in (first, greenlet(here.switch)):
-        starter.order = order
-        starter.switch()
-    counts.append(getrefcount(first))
-    return counts[0] - counts[1]
+    def hold() -> None:
+        carrier = probe
+        carrier.switch()
+
+    probe = greenlet(count)
+    holders = [greenlet(hold), greenlet(hold)]
+    for holder in holders:
+        holder.switch()
+    return counts[1] - counts[0]
 
 
-HELD = _references_of_a_starter()
+HELD = _references_of_a_holder()
