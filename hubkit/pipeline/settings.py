@@ -23,7 +23,7 @@ class Settings:
     handlers: int = 256  #: running at once, over all connections
     queue_timeout: float | None = 5.0  #: waiting for a free handler; then 503
     deadline: float | None = 30.0  #: from the start of a handler to its end; then 504
-    receive_timeout: float = 30.0  #: from the first byte of a message to its last; then 408
+    transfer_timeout: float = 30.0  #: for a message to come in, then 408, or an answer to go out
     idle_timeout: float = 75.0  #: a connection without a message; then it is closed
     grace: float = 10.0  #: for messages being handled when the server is stopped
 
