@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -251,6 +253,23 @@ def test_zero_in_the_environment_switches_it_off(tmp_path: Path) -> None:
     """
     child = run_child(tmp_path, body, HUBKIT_WATCHDOG="0")
     assert child.returncode == 0, child.stdout + child.stderr
+
+
+def test_its_thread_hides_no_deadlock() -> None:
+    """A hub counts Python's threads to tell whether anybody is left who could wake a task."""
+    before = _thread._count()
+    stacks = len(sys._current_frames())
+    dog = watchdog.Watchdog(os.dup(2))
+    dog.arm("nothing", 10.0)
+    try:
+        deadline = time.monotonic() + 5
+        while len(sys._current_frames()) == stacks and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert len(sys._current_frames()) == stacks + 1
+        assert _thread._count() == before
+    finally:
+        assert dog.disarm() is None
+        dog.close()
 
 
 def test_format_threads_names_every_thread_but_the_one_to_skip() -> None:

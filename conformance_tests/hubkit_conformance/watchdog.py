@@ -75,7 +75,7 @@ class Watchdog:
         self._main_ident = self._get_ident()
         self._phase: _Phase | None = None
         self._stopped = False
-        self._join = _start_uncounted(self._run)
+        self._thread: _UncountedThread | None = _UncountedThread(self._run)
         os.register_at_fork(
             before=faulthandler.cancel_dump_traceback_later,  # a child would wait for a thread it lacks
             after_in_parent=self._set_last_resort,
@@ -105,7 +105,8 @@ class Watchdog:
     def close(self) -> None:
         """End the watching thread, and close the descriptor it was given."""
         self._stopped = True
-        self._join()
+        if self._thread is not None:
+            self._thread.join()
         os.close(self._stderr_fd)
 
     def _wait_until_quiet(self, phase: _Phase) -> None:
@@ -183,23 +184,27 @@ class Watchdog:
     def _forget(self) -> None:
         """In a forked child, which has no watching thread: its parent's watchdog sees it hang."""
         self._phase = None
-        self._join = lambda: None
+        self._thread = None
 
 
-def _start_uncounted(run: Callable[[], None]) -> Callable[[], object]:
-    """Call `run` in a new thread and return what joins it.
+class _UncountedThread:
+    """A thread that Python does not count among its own, because the C library made it.
 
-    Made by the C library instead of `_thread`, so that Python does not count it among its threads: a
-    hub would take it for one that may still wake somebody, and never report a deadlock.
+    A hub would take a counted one for a thread that may still wake somebody, and would never report a
+    deadlock while the watchdog is there.
     """
-    libc = ctypes.CDLL(None)
-    thread = ctypes.c_void_p()
-    # Kept alive by the returned function: the thread runs inside of it.
-    entry = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: run())
-    error = libc.pthread_create(ctypes.byref(thread), None, entry, None)
-    if error:
-        raise OSError(error, f"the watchdog's thread could not be started: {os.strerror(error)}")
-    return lambda: entry and libc.pthread_join(thread, None)
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._libc = ctypes.CDLL(None)
+        self._handle = ctypes.c_void_p()
+        # An attribute, for the thread runs inside of it and must not outlive it.
+        self._entry = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: run())
+        error = self._libc.pthread_create(ctypes.byref(self._handle), None, self._entry, None)
+        if error:
+            raise OSError(error, f"the watchdog's thread could not be started: {os.strerror(error)}")
+
+    def join(self) -> None:
+        self._libc.pthread_join(self._handle, None)
 
 
 def format_threads(names: dict[int, str] | None = None, skip: int | None = None) -> str:
