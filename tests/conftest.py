@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from hubkit_conformance import watchdog
 
 #: How a skip says that a package or a service is not there; other skips (capabilities) need no hint.

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from hubkit_conformance import watchdog
 
 CONFTEST = """
