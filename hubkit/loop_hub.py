@@ -370,7 +370,7 @@ class LoopHub(Hub):
             if loop is not None and g is not loop:
                 self._ready.appendleft((task, None))
                 return False  # the loop's own greenlet has the smallest stack to start from
-            starter = self._starter = Starter(self._worker_ended)
+            starter = self._starter = Starter(self._worker_ended, self._stray)
         assert starter is not None
         worker = Worker(self, starter)
         worker.hubkit_task = task
@@ -427,15 +427,17 @@ class LoopHub(Hub):
 
     def _worker_ended(self) -> None:
         """Runs in the starter: a worker has ended and left the CPU to its parent."""
-        try:
-            starter = self._starter
-            assert starter is not None
-            if not self._switch(starter):
-                self._rest()
-        except GreenletExit:
-            raise
-        except BaseException as error:
+        starter = self._starter
+        assert starter is not None
+        if not self._switch(starter):
+            self._rest()
+
+    def _stray(self, error: BaseException) -> None:
+        """An error that was thrown at no living task."""
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
             self.to_main(error)
+        else:
+            _log.warning("an error was thrown at a task that had ended", exc_info=error)
 
     def to_main(self, error: BaseException) -> None:
         """What no task is to blame for goes to the main task, as a request; without one it is raised."""

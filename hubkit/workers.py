@@ -16,7 +16,7 @@ from sys import getrefcount
 from typing import Any
 from weakref import getweakrefcount
 
-from greenlet import greenlet
+from greenlet import GreenletExit, greenlet
 
 from .originals import ThreadLocal
 
@@ -64,26 +64,35 @@ class Starter(greenlet):
     as this is its parent: then there is no order, and `on_end` decides who is next.
     """
 
-    __slots__ = ("_on_end", "holders", "hubkit_task", "order")
+    __slots__ = ("_on_end", "_on_error", "holders", "hubkit_task", "order")
 
-    def __init__(self, on_end: Callable[[], object]) -> None:
+    def __init__(
+        self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]
+    ) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
         self.holders = 0
         self.order: Worker | Starter | None = None
         self._on_end = on_end
+        self._on_error = on_error
 
     def run(self) -> None:
         while True:
-            carrier, self.order = self.order, None
-            if carrier is None:
-                self._on_end()
-            else:
-                carrier.holders += 1  # this frame refers to it until it is switched back to
-                try:
-                    carrier.switch()
-                finally:
-                    carrier.holders -= 1
+            try:
+                carrier, self.order = self.order, None
+                if carrier is None:
+                    self._on_end()
+                else:
+                    carrier.holders += 1  # this frame refers to it until it is switched back to
+                    try:
+                        carrier.switch()
+                    finally:
+                        carrier.holders -= 1
+            except GreenletExit:
+                raise
+            except BaseException as error:
+                # Thrown at a worker that had ended (by a timeout somebody forgot): it goes to the parent.
+                self._on_error(error)
 
 
 _starters = ThreadLocal()  # .shallow: a starter made while this thread's stack was small
@@ -96,7 +105,7 @@ def remember_depth() -> None:
     a hub without a loop of its own has no better place to start from.
     """
     here = greenlet.getcurrent()
-    starter = Starter(here.switch)
+    starter = Starter(here.switch, here.throw)
     starter.switch()
     _starters.shallow = starter
 

@@ -11,7 +11,7 @@ from typing import Any
 from gevent import get_hub, monkey
 from gevent._hub_local import get_hub_if_exists
 from gevent.exceptions import LoopExit
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 from hubkit.contract import (
     DEADLOCK,
@@ -62,8 +62,12 @@ class GeventHost(Host):
         self._gevent.switch()
 
     def wake(self) -> None:
-        """A callback from this thread, an async watcher from others."""
-        if get_ident() == self._thread:
+        """A callback where it is cheap and fair.
+
+        gevent runs callbacks that were added by callbacks in the same pass, many before it looks at its
+        timers and descriptors again: a turn that asks for the next one must wait for the next pass.
+        """
+        if get_ident() == self._thread and getcurrent() is not self._gevent:
             self._loop.run_callback(self.hub.turn)
         else:
             self._wake.send()
