@@ -1,7 +1,7 @@
 """gevent as its own users see it, for the conformance suite's tests that mix host and guest.
 
-What must live here: gevent's spawn, sleep, kill and sockets behind `hubkit_conformance.hosts.Host`. What
-this file must not know: what is tested with them.
+What must live here: gevent's spawn, sleep, kill and waits on sockets behind `hubkit_conformance.hosts.Host`.
+What this file must not know: what is tested with them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import gevent
-import gevent.socket
+from gevent.socket import wait_read, wait_write
 
 from hubkit import Task
 from hubkit_conformance.hosts import Receive, Send, Sleep, Step, Steps, drive
@@ -19,9 +19,6 @@ class Host:
     """See `hubkit_conformance.hosts.Host`."""
 
     waits_mix = True
-
-    def __init__(self) -> None:
-        self._sockets: dict[Any, Any] = {}
 
     def spawn(self, steps: Steps) -> object:
         """A greenlet of gevent's own."""
@@ -38,10 +35,13 @@ class Host:
     def _do(self, step: Step) -> object:
         if isinstance(step, Sleep):
             return gevent.sleep(step.seconds)
-        sock = self._sockets.get(step.sock)
-        if sock is None:  # gevent's own socket on the same descriptor, which stays the test's
-            sock = self._sockets[step.sock] = gevent.socket.socket(fileno=step.sock.fileno())
+        step.sock.setblocking(False)
         if isinstance(step, Receive):
-            return sock.recv(step.size)
+            wait_read(step.sock.fileno())
+            return step.sock.recv(step.size)
         assert isinstance(step, Send)
-        return sock.sendall(step.data)
+        data = step.data
+        while data:
+            wait_write(step.sock.fileno())
+            data = data[step.sock.send(data) :]
+        return None

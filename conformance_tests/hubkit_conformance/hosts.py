@@ -52,8 +52,8 @@ Steps = Generator[Step, Any, None]
 class Host(Protocol):
     """The event loop that a hub is a guest of, as its own users see it."""
 
-    #: Whether hubkit's waiting verbs may be called in a task of the host.
-    tasks_may_wait: bool
+    #: Whether a task of the host may wait in hubkit's verbs, and one of hubkit's in the host's.
+    waits_mix: bool
 
     def spawn(self, steps: Steps) -> object:
         """Start a task of the host."""
@@ -61,8 +61,11 @@ class Host(Protocol):
     def kill(self, task: Task[Any]) -> None:
         """Throw into the carrier of a hubkit task as a user of the host would, soon or at once.
 
-        NotImplementedError if the host cannot.
+        Also into a task of the host that has called hubkit.
         """
+
+    def sleep(self, seconds: float) -> None:
+        """The host's own sleep, called in a task of hubkit. Only where the waits mix."""
 
 
 def drive(steps: Steps, do: Callable[[Step], object]) -> None:

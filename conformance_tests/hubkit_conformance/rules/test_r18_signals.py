@@ -1,0 +1,153 @@
+"""R18 Signals."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+import hubkit
+from hubkit import Event, Queue, now, sleep, spawn
+
+from ..tools import LONG, PATIENCE, SHORT, parked
+
+SOON = PATIENCE / 2
+
+
+@pytest.fixture
+def on_alarm():
+    """Has a handler called by SIGALRM, once, after some seconds."""
+
+    def arm(handler, seconds=SHORT):
+        signal.signal(signal.SIGALRM, lambda *_: handler())
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    before = signal.getsignal(signal.SIGALRM)
+    yield arm
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_r18_a_handler_runs_while_main_waits_without_a_time_limit(on_alarm):
+    event, called = Event(), []
+
+    def handler():
+        called.append(now())
+        event.set()
+
+    started = now()
+    on_alarm(handler)
+    event.wait()
+    assert now() - called[0] < SOON
+    assert called[0] - started < SOON
+
+
+def test_r18_a_handler_runs_while_main_sleeps(on_alarm):
+    called = []
+    on_alarm(lambda: called.append(now()))
+    started = now()
+    sleep(10 * SHORT)
+    assert called
+    assert called[0] - started < 9 * SHORT + SOON
+    assert now() - started >= 10 * SHORT - 0.002, "the signal ended the sleep"
+
+
+def test_r18_what_a_handler_fires_for_another_task_is_noticed_at_once(on_alarm):
+    queue = Queue()
+    task = spawn(queue.get)
+    parked(task)
+    on_alarm(lambda: queue.put(now()))
+    given = task.result()
+    assert now() - given < SOON
+
+
+def test_r18_a_handler_may_spawn_while_the_hub_waits(on_alarm):
+    queue = Queue()
+    on_alarm(lambda: spawn(queue.put, "from a task"))
+    assert queue.get() == "from a task"
+
+
+def test_r18_an_error_of_a_handler_is_raised_in_the_main_task(on_alarm):
+    class FromHandler(Exception):
+        pass
+
+    def handler():
+        raise FromHandler
+
+    bystander = spawn(sleep, LONG)
+    parked(bystander)
+    on_alarm(handler)
+    with pytest.raises(FromHandler):
+        sleep(PATIENCE)
+    assert not bystander.done()
+    sleep(0.001)
+    assert spawn(lambda: sleep(0.001) or "fine").result(PATIENCE) == "fine"
+    bystander.cancel()
+
+
+def main_waits_for_ctrl_c(how):
+    def bystander():
+        try:
+            hubkit.sleep(LONG)
+        except KeyboardInterrupt:
+            print("a bystander got it")
+
+    def main():
+        for _ in range(3):
+            hubkit.spawn(bystander)
+        hubkit.checkpoint()
+        print("ready", flush=True)
+        try:
+            {
+                "Event.wait": Event().wait,
+                "sleep": lambda: hubkit.sleep(LONG),
+                "Task.join": hubkit.spawn(hubkit.sleep, LONG).join,
+                "to_thread": lambda: hubkit.to_thread(threading.Event().wait, LONG),
+            }[how]()
+        except KeyboardInterrupt:
+            print("main got it")
+        hubkit.sleep(0.001)
+        print("main goes on")
+
+    # A handler keeps the hub from seeing a deadlock where nothing else could wake main.
+    signal.signal(signal.SIGUSR2, lambda *_: None)
+    hubkit.run(main)
+
+
+@pytest.mark.parametrize("how", ["Event.wait", "sleep", "Task.join", "to_thread"])
+def test_r18_ctrl_c_reaches_the_main_task_and_no_other(child, how):
+    process = child.start(main_waits_for_ctrl_c, how)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        hubkit.sleep(SHORT)  # most likely it waits now; Ctrl-C just before is as good
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    assert output.splitlines() == ["main got it", "main goes on"], errors
+    assert process.returncode == 0, errors
+
+
+def main_waits_and_lets_ctrl_c_through():
+    def main():
+        hubkit.spawn(hubkit.sleep, LONG)
+        print("ready", flush=True)
+        hubkit.sleep(LONG)
+
+    hubkit.run(main)
+
+
+def test_r18_ctrl_c_ends_a_program_that_does_not_handle_it(child):
+    process = child.start(main_waits_and_lets_ctrl_c_through)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        hubkit.sleep(SHORT)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGINT, errors
+    assert "KeyboardInterrupt" in errors
