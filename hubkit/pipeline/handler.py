@@ -7,7 +7,7 @@ know: how handlers are found, what runs them, what becomes of their errors.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from .request import Request
 from .response import Response, as_response
@@ -59,17 +59,25 @@ class MessageHandler:
 Handler = type[MessageHandler] | Callable[..., Any]
 
 
+def is_class(handler: Handler) -> TypeGuard[type[MessageHandler]]:
+    """Whether `handler` is a MessageHandler class; otherwise it is a function.
+
+    Switches: never. Call from: any thread. Raises: nothing.
+    """
+    return isinstance(handler, type) and issubclass(handler, MessageHandler)
+
+
 def call(handler: Handler, request: Request, captured: dict[str, Any]) -> Response:
     """Have `handler` answer `request`; `captured` are the values of the route's pattern.
 
     Switches: if it must wait. Call from: hub. Raises: what the handler lets out.
     """
-    if not (isinstance(handler, type) and issubclass(handler, MessageHandler)):
+    if not is_class(handler):
         return as_response(handler(request, **captured))
     instance = handler(request)
     try:
         instance.initialize()
-        answer = instance.prepare()
+        answer: Any = instance.prepare()
         if answer is None:
             verb = request.method.lower()
             if verb == "head" and not hasattr(instance, "head"):

@@ -90,8 +90,15 @@ class Request(SansIORequest):
 
     @cached_property
     def _form(self) -> _Form:
-        parser = FormDataParser(max_form_memory_size=None, max_form_parts=self.max_form_parts, silent=False)
+        parser = FormDataParser(
+            _in_memory, max_form_memory_size=None, max_form_parts=self.max_form_parts, silent=False
+        )
         try:
             return parser.parse(BytesIO(self.body), self.mimetype, len(self.body), self.mimetype_params)
         except ValueError as error:
             raise BadRequest("the body is not the form that its Content-Type says") from error
+
+
+def _in_memory(*args: object, **kwargs: object) -> IO[bytes]:
+    """Where a part of a form goes: the body is in memory as well, and a file would block."""
+    return BytesIO()

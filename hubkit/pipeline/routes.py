@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import Map, RequestRedirect, Rule
 
-from .handler import Handler, MessageHandler
+from .handler import Handler, is_class
 from .request import Request
 from .response import Response
 
@@ -46,8 +46,7 @@ class Routes:
         if not callable(handler):
             raise TypeError(f"a handler is a MessageHandler class or a function, not {handler!r}")
         if methods is None:
-            of_class = isinstance(handler, type) and issubclass(handler, MessageHandler)
-            methods = handler.verbs() if of_class else ["GET"]  # type: ignore[union-attr]
+            methods = handler.verbs() if is_class(handler) else ["GET"]
         chosen = list(methods)
         if not chosen:
             raise ValueError(f"{handler!r} answers no method: define get, post, put, patch or delete in it")

@@ -11,7 +11,7 @@ import logging
 from types import TracebackType
 from typing import Any
 
-from hubkit import Event, Pool, Task, move_on_after, now, sleep, spawn
+from hubkit import Event, Pool, Task, now, sleep, spawn
 from hubkit.green import socket
 
 from .application import Application
