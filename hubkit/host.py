@@ -79,6 +79,10 @@ class Host(abc.ABC):
     def close(self) -> None:
         """Withdraw every watcher, timer and descriptor from the loop. The loop itself goes on."""
 
+    def abandon(self) -> None:
+        """The thread has ended: `close`, and free the loop as well if this host has made it."""
+        self.close()
+
     def after_fork(self) -> None:
         """In a forked child: make the loop usable again, with nothing of the parent's in it."""
 

@@ -53,7 +53,7 @@ class _Sentinel:
 
     def __del__(self) -> None:
         for hub in self.hubs:
-            hub.free()
+            hub.free(hub.host.abandon)
 
 
 #: What a task waits on while it lets the others run: a ticket that can no longer be fired.
@@ -200,7 +200,7 @@ class LoopHub(Hub):
         """
         if self._closed:
             return
-        self.free()
+        self.free(self.host.close)
         self._forget_tasks(but=None)
         self._idle.clear()
         for g in self._adopted:
@@ -208,11 +208,11 @@ class LoopHub(Hub):
             vars(g).pop("holders", None)
         registry.forget(self)
 
-    def free(self) -> None:
-        """Give back the descriptors, when the hub closes or its thread has ended."""
+    def free(self, leave: Callable[[], None]) -> None:
+        """Give back the descriptors and leave the host, when the hub closes or its thread has ended."""
         if not self._closed:
             self._closed = True
-            self.host.close()
+            leave()
             self._poller.close()
 
     def _forget_tasks(self, but: Task[Any] | None) -> None:

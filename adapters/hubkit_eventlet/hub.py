@@ -38,6 +38,7 @@ class EventletHost(Host):
 
     def __init__(self, hub: LoopHub) -> None:
         super().__init__(hub)
+        self._made = not self.alive_here()
         self._eventlet = hubs.get_hub()
         self._thread = get_ident()
         self._adopt_loop()
@@ -106,6 +107,13 @@ class EventletHost(Host):
     def watch(self, fd: int) -> None:
         """A listener that stays; eventlet's loop does not end for want of one."""
         self._listeners.append(self._listen(fd, lambda _: self.hub.on_readable()))
+
+    def abandon(self) -> None:
+        """eventlet never closes the descriptor that it polls with."""
+        self.close()
+        poll = getattr(self._eventlet, "poll", None)
+        if self._made and hasattr(poll, "close"):
+            poll.close()
 
     def close(self) -> None:
         """Remove the listeners and the timer."""

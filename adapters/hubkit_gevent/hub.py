@@ -38,6 +38,7 @@ class GeventHost(Host):
 
     def __init__(self, hub: LoopHub) -> None:
         super().__init__(hub)
+        self._made = not self.alive_here()
         self._gevent = get_hub()
         self._thread = get_ident()
         loop = self._loop = self._gevent.loop
@@ -70,6 +71,8 @@ class GeventHost(Host):
         if get_ident() == self._thread and getcurrent() is not self._gevent:
             self._loop.run_callback(self.hub.turn)
         else:
+            if get_ident() == self._thread:
+                self.hold(True)  # the loop would end without looking at a watcher that has no reference
             self._wake.send()
 
     def set_alarm(self, when: float | None) -> None:
@@ -94,6 +97,12 @@ class GeventHost(Host):
             self._keeper.start(_nothing)
         elif not on and self._keeper.active:
             self._keeper.stop()
+
+    def abandon(self) -> None:
+        """gevent frees a thread's loop only on demand."""
+        self.close()
+        if self._made:
+            self._gevent.destroy(destroy_loop=True)
 
     def close(self) -> None:
         """Stop and close every watcher; a loop that was destroyed has done so itself."""
