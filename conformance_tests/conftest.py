@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from hubkit_conformance.plugin import hub_names
 from hubkit_conformance.watchdog import install
 

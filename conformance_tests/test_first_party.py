@@ -38,7 +38,12 @@ def test_the_hub_keeps_every_rule(name, environment, capsys):
     command = [sys.executable, "-m", "pytest", "--pyargs", "hubkit_conformance", "--hubkit-hub", name]
     command += ["-q", "-rs", "--color=no", "-p", "no:cacheprovider"]
     finished = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=SECONDS, check=False
+        command,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
     output = f"{finished.stdout}\n{finished.stderr}"
     assert finished.returncode == 0, output

@@ -79,7 +79,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             from hubkit import registry
 
             raise pytest.UsageError(
-                f"which hub is to be tested? Type {OPTION} NAME; installed: {', '.join(registry.available_hubs())}"
+                f"which hub is to be tested? Type {OPTION} NAME; "
+                f"installed: {', '.join(registry.available_hubs())}"
             )
         metafunc.parametrize("hubkit_hub_name", names, scope="session")
 
@@ -121,7 +122,9 @@ def host(hubkit_hub_name: str, hub_class: type[Hub], hub: Hub) -> Host:
     found = find_host(hub_class)
     if found is None:
         if hub_class.supports(HOST_MIX):
-            pytest.fail(f"the hub {hubkit_hub_name} claims HOST_MIX; hubkit_conformance.hosts says what to supply")
+            pytest.fail(
+                f"the hub {hubkit_hub_name} claims HOST_MIX; hubkit_conformance.hosts says what to supply"
+            )
         pytest.skip(f"the hub {hubkit_hub_name} has no host")
     return found
 

@@ -72,7 +72,9 @@ def test_r02_verbs_that_only_give_do_not_switch():
 
 
 @needs(ORDERED_YIELD)
-@pytest.mark.parametrize("switch", [checkpoint, lambda: sleep(0), lambda: sleep(-1)], ids=["checkpoint", "sleep0", "negative"])
+@pytest.mark.parametrize(
+    "switch", [checkpoint, lambda: sleep(0), lambda: sleep(-1)], ids=["checkpoint", "sleep0", "negative"]
+)
 def test_r02_a_yield_lets_every_other_ready_task_run_once(switch):
     turns = [0] * 20
 

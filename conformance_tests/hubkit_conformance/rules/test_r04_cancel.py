@@ -67,7 +67,9 @@ def test_r04_a_latched_cancel_is_raised_by_a_verb_that_would_not_wait(verb):
         assert untouched(), f"{verb} raised at its entry and had an effect all the same"
 
 
-@pytest.mark.parametrize("verb", [checkpoint, lambda: sleep(0), lambda: sleep(LONG)], ids=["checkpoint", "sleep0", "sleep"])
+@pytest.mark.parametrize(
+    "verb", [checkpoint, lambda: sleep(0), lambda: sleep(LONG)], ids=["checkpoint", "sleep0", "sleep"]
+)
 def test_r04_a_latched_cancel_is_raised_by_a_yield(verb):
     def waiter():
         current_task().cancel()

@@ -37,7 +37,9 @@ each_lock = pytest.mark.parametrize("make", LOCKS.values(), ids=LOCKS.keys())
 
 
 def assert_free(lock):
-    assert spawn(lock.acquire, blocking=False).result(PATIENCE) is True, f"{lock!r} is held by nobody, yet not free"
+    assert spawn(lock.acquire, blocking=False).result(PATIENCE) is True, (
+        f"{lock!r} is held by nobody, yet not free"
+    )
 
 
 @each_lock

@@ -172,7 +172,7 @@ def test_r10_wait_for_returns_the_last_value_of_the_predicate():
     condition = Condition()
     with condition:
         assert condition.wait_for(lambda: "truthy", PATIENCE) == "truthy"
-        assert condition.wait_for(lambda: [], 0) == []
+        assert condition.wait_for(list, 0) == []
 
 
 @pytest.mark.parametrize("verb", [*BOOLEAN, *TIMEOUT_ERROR])

@@ -125,7 +125,11 @@ def test_r13_a_callback_runs_in_its_registrants_context():
         variable.set("changed afterwards")
 
     finish(spawn(registrant, "alice"))
-    assert {seen.get(timeout=PATIENCE) for _ in range(3)} == {("soon", "alice"), ("done", "alice"), ("at", "alice")}
+    assert {seen.get(timeout=PATIENCE) for _ in range(3)} == {
+        ("soon", "alice"),
+        ("done", "alice"),
+        ("at", "alice"),
+    }
     assert variable.get() == "default"
 
 

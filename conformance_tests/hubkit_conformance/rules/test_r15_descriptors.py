@@ -212,7 +212,7 @@ def test_r15_acceptors_queue_up(stack):
 
 
 def test_r15_notify_closing_wakes_with_closed(stack):
-    ours, theirs = plain_pair(stack)
+    ours, _ = plain_pair(stack)
     fill(ours)
     tasks = [spawn(wait_readable, ours.fileno()), spawn(wait_writable, ours.fileno())]
     parked(*tasks)
@@ -232,7 +232,7 @@ def test_r15_notify_closing_is_harmless_where_nobody_waits(stack):
 
 
 def test_r15_closing_a_socket_wakes_its_waiters_with_closed(stack):
-    ours, theirs = pair(stack)
+    ours, _ = pair(stack)
     listener = socket.create_server(("127.0.0.1", 0))
     stack.callback(listener.close)
     tasks = [spawn(ours.recv, 10), spawn(ours.sendall, bytes(16_000_000)), spawn(listener.accept)]
@@ -244,7 +244,7 @@ def test_r15_closing_a_socket_wakes_its_waiters_with_closed(stack):
 
 
 def test_r15_a_closed_socket_is_an_error_at_once(stack):
-    ours, theirs = pair(stack)
+    ours, _ = pair(stack)
     ours.close()
     for use in (lambda: ours.recv(1), lambda: ours.sendall(b"x"), lambda: ours.recv_into(bytearray(1))):
         with pytest.raises(OSError):
@@ -252,7 +252,7 @@ def test_r15_a_closed_socket_is_an_error_at_once(stack):
 
 
 def test_r15_a_number_that_is_not_open_is_an_error_at_once(stack):
-    read_end, write_end = new_pipe(stack)
+    read_end, _ = new_pipe(stack)
     os.close(read_end)
     for call in (wait_readable, wait_writable):
         with pytest.raises(OSError) as caught:
@@ -262,7 +262,7 @@ def test_r15_a_number_that_is_not_open_is_an_error_at_once(stack):
 
 @pytest.mark.parametrize("told", [True, False], ids=["notify_closing", "closed behind the hub's back"])
 def test_r15_a_number_used_again_is_watched(stack, told):
-    read_end, write_end = new_pipe(stack)
+    read_end, _ = new_pipe(stack)
     with pytest.raises(TimeoutError):
         wait_readable(read_end, SHORT)  # whatever the hub remembers of it, it remembers now
     if told:
@@ -360,7 +360,7 @@ def test_r15_bytes_arrive_whole_and_in_order(stack):
 
 
 def test_r15_a_wait_does_not_change_what_it_waits_for(stack):
-    read_end, write_end = new_pipe(stack)
+    read_end, _ = new_pipe(stack)
     before = os.get_blocking(read_end)
     with move_on_after(SHORT):
         wait_readable(read_end, LONG)

@@ -1,4 +1,4 @@
-"""R16 Deadlock. In processes of their own: the test runner has threads of its own that could wake somebody."""
+"""R16 Deadlock. In processes of their own: a test runner has threads that could wake somebody."""
 
 from __future__ import annotations
 

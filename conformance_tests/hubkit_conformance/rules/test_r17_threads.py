@@ -142,7 +142,9 @@ def test_r17_items_go_through_a_queue_between_threads_and_tasks():
     for _ in threads:
         queue.put(None)
     assert join(*threads) == [None] * 3
-    assert sorted(back.get_nowait() for _ in range(150)) == [(name, number) for name in "abc" for number in range(50)]
+    assert sorted(back.get_nowait() for _ in range(150)) == [
+        (name, number) for name in "abc" for number in range(50)
+    ]
     assert back.empty()
 
 

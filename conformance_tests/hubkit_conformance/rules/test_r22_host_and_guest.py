@@ -45,7 +45,9 @@ class Steps:
         # Where neither side stepped the machine was busy elsewhere.
         either = self.stretches["host"] | self.stretches["guest"]
         for side, stretches in self.stretches.items():
-            assert len(stretches) >= 0.7 * len(either), f"the {side} starved: it stepped in {sorted(stretches)}"
+            assert len(stretches) >= 0.7 * len(either), (
+                f"the {side} starved: it stepped in {sorted(stretches)}"
+            )
 
 
 @needs(HOST_MIX)
@@ -249,7 +251,9 @@ def test_r22_a_host_task_may_wait_and_is_one_task(mixing_host):
     sleep(0.01)
     for number in range(5):
         queue.put(number)
-    assert sorted(told.get(timeout=PATIENCE) for _ in range(5)) == [(number, True, True) for number in range(5)]
+    assert sorted(told.get(timeout=PATIENCE) for _ in range(5)) == [
+        (number, True, True) for number in range(5)
+    ]
 
 
 @needs(HOST_MIX)
