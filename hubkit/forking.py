@@ -25,8 +25,12 @@ def keep(greenlets: Iterable[Any]) -> None:
 
 def end_process(task: Any) -> NoReturn:
     """A task that forked has ended in the child: its caller's frames are the parent's business."""
+    exit_with(None if task.cancelled() else task.exception(0))
+
+
+def exit_with(error: BaseException | None) -> NoReturn:
+    """End the process here, as one that ended by `error`: neither exit handlers nor other threads run."""
     code = 0
-    error = None if task.cancelled() else task.exception(0)
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
     elif error is not None:

@@ -50,6 +50,7 @@ class Choice(NamedTuple):
 _choice: Choice | None = None
 _adapters: dict[str, Adapter] | None = None
 _registered: dict[str, Adapter] = {}
+_broken: dict[str, ImportError] = {}
 _cache = ThreadLocal()  # .hub: the hub that serves this thread, once found
 _alive: dict[weakref.ref[Hub], None] = {}  # in order of their making
 _has_exit_handler = False
@@ -110,6 +111,14 @@ def hub_here() -> Hub | None:
     if hub is not None:
         _cache.hub = hub
     return hub
+
+
+def serve(hub: Hub | None) -> None:
+    """Have `hub` serve the calling thread; None: it is looked for at the next call. For hubs."""
+    if hub is None:
+        _cache.__dict__.pop("hub", None)
+    else:
+        _cache.hub = hub
 
 
 def remember(hub: Hub) -> None:
@@ -213,7 +222,11 @@ def adapters() -> dict[str, Adapter]:
     if _adapters is None:
         found = {}
         for entry in metadata.entry_points(group=GROUP):
-            adapter = entry.load()
+            try:
+                adapter = entry.load()
+            except ImportError as error:  # somebody's broken package is nobody else's trouble
+                _broken[entry.name] = error
+                continue
             if not isinstance(adapter, Adapter):
                 raise InvalidHub(
                     f"entry point {entry.name!r} of group {GROUP!r} is {adapter!r}; "
@@ -253,6 +266,8 @@ def load(name: str) -> type[Hub]:
         return _import(name, name)
     known = adapters()
     adapter = known.get(name)
+    if adapter is None and name in _broken:
+        raise HubNotInstalled(f"the hub {name!r} is registered but cannot be imported") from _broken[name]
     if adapter is None:
         raise UnknownHub(
             f"there is no hub called {name!r}; installed: {', '.join(available_hubs())}. "

@@ -1,0 +1,155 @@
+"""to_thread: calls that block, in native threads.
+
+What must live here: waiting for such a call on any hub, and how many of them run at once. What this file must
+not know: where threads come from (worker_threads.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypeVar
+
+from .registry import this_task
+from .waiting import WOKEN, Ticket, WaitQueue, deliver_latched, latched, wait
+from .worker_threads import run_in_thread
+
+__all__ = ["set_thread_limit", "to_thread"]
+
+T = TypeVar("T")
+
+
+def to_thread(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Call `fn(*args, **kwargs)` in a native thread and wait for what it returns or raises.
+
+    It runs in a copy of the caller's context, and other tasks run meanwhile. At most so many such calls
+    run at once (see `set_thread_limit`); the rest begin in order. Whatever `fn` raises is raised here.
+
+    A thread cannot be interrupted: a caller that is cancelled or whose time is over leaves at once, the
+    call runs on to its end, and its outcome is dropped.
+
+    Switches: always. Call from: hub. Raises: what `fn` raises; TypeError if it is not callable;
+    RuntimeError if the system gives no more threads; Cancelled.
+    """
+    if latched:
+        deliver_latched()
+    if not callable(fn):
+        raise TypeError(f"to_thread() takes a function and its arguments, not {fn!r}")
+    task = this_task()
+    places = _places
+    places.take(task)
+    call = _Call(Ticket(task), places)
+    try:
+        if latched:
+            deliver_latched()  # asked to stop while it queued: then do not begin
+        run_in_thread(partial(copy_context().run, fn, *args, **kwargs), call.end)
+    except BaseException:
+        places.give_back()
+        raise
+    wait(call.ticket)
+    return call.outcome()  # type: ignore[no-any-return]
+
+
+def set_thread_limit(limit: int) -> None:
+    """Let at most `limit` calls of `to_thread` run at once in this process, from now on.
+
+    Until then it is `min(32, processors + 4)`. Calls that run already are not interrupted.
+
+    Switches: never. Call from: any thread. Raises: TypeError, or ValueError if `limit` is less than one.
+    """
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise TypeError(f"the limit must be a number of threads, not {limit!r}")
+    if limit < 1:
+        raise ValueError(f"the limit must be at least one thread, not {limit}")
+    _places.resize(limit)
+
+
+class _Call:
+    """One call, its place, and its end."""
+
+    __slots__ = ("error", "places", "ticket", "value")
+
+    def __init__(self, ticket: Ticket, places: _Places) -> None:
+        self.ticket = ticket
+        self.places = places
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def end(self, value: Any, error: BaseException | None) -> None:
+        """In the thread."""
+        self.places.give_back()
+        self.value, self.error = value, error
+        if not self.ticket.task.hub.fire(self.ticket, WOKEN):
+            self.value = self.error = None
+
+    def outcome(self) -> Any:
+        error, self.error = self.error, None
+        if error is None:
+            return self.value
+        try:
+            raise error
+        finally:
+            del error  # it would hold this frame, and the frame it
+
+
+class _Places:
+    """A semaphore whose size can change: places are taken in order of arrival."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._free: list[None] = [None] * limit
+        self._excess: list[None] = []  # places to be dropped when they are given back
+        self._queue = WaitQueue()
+
+    def take(self, task: Any) -> None:
+        if not self._queue:
+            try:
+                self._free.pop()
+            except IndexError:
+                pass
+            else:
+                return
+        ticket = Ticket(task)
+        self._queue.add(ticket)
+        self._hand_out()
+        wait(ticket, None, self._queue.discard, lambda _: self.give_back())
+
+    def give_back(self) -> None:
+        try:
+            self._excess.pop()
+        except IndexError:
+            self._free.append(None)
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._queue and self._free:
+            try:
+                self._free.pop()
+            except IndexError:
+                return
+            if not self._queue.wake_one():
+                self._free.append(None)  # and look again: somebody may have queued up meanwhile
+
+    def resize(self, limit: int) -> None:
+        before, self.limit = self.limit, limit
+        for _ in range(limit - before):
+            self.give_back()
+        for _ in range(before - limit):
+            try:
+                self._free.pop()
+            except IndexError:
+                self._excess.append(None)
+
+
+_places = _Places(min(32, (os.cpu_count() or 1) + 4))
+
+
+def _in_child() -> None:
+    """After a fork: the calls that ran are the parent's."""
+    global _places
+    _places = _Places(_places.limit)
+
+
+os.register_at_fork(after_in_child=_in_child)
