@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ def test_pieces_of_any_size_give_the_same_messages(cuts: list[int]) -> None:
     http = Http1(SMALL)
     found: list[Message | Refusal] = []
     edges = [0, *sorted(set(cuts)), len(PIPELINED)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         found += http.receive(PIPELINED[begin:end])
     messages = [each for each in found if isinstance(each, Message)]
     assert found == messages

@@ -75,6 +75,14 @@ class Server:
         self._tasks = [spawn(self._accept, self._listener), spawn(self._expire)]
         return self._address
 
+    @property
+    def listening(self) -> bool:
+        """Whether connections are accepted.
+
+        Switches: never. Call from: any thread. Raises: nothing.
+        """
+        return self._listener is not None and not self.stopping
+
     def serve(self) -> None:
         """Start, if that was not done, and wait until somebody has called `stop`.
 
