@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from .contract import Hub
-from .errors import Cancelled, TaskCancelled
+from .errors import Cancelled, Closed, TaskCancelled
 from .registry import current_hub, hub_to_spawn, this_task
 from .scopes import Scope
 from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, wait
@@ -78,7 +78,7 @@ class Task(Generic[T]):
     ) -> None:
         self.hub = hub
         self.context = context
-        self.carrier: Any = None  # the hub's: what runs this task
+        self.carrier: Any = None  # the hub's: what runs this task; before that, a delay
         self.ticket: Ticket | None = None  # the wait it is in; set and cleared by waiting.wait
         self.scope: Scope | None = None  # the innermost one it is in
         self.owner: Owner | None = None
@@ -118,15 +118,13 @@ class Task(Generic[T]):
             self._end(None)
 
     def _end(self, error: BaseException | None) -> None:
+        # The outcome first: another thread may ask for it as soon as the task is done.
+        taken = error is not None and self._end_badly(error)
         self._state = DONE
-        hub = self.hub
-        hub.tasks.pop(self, None)
+        self.hub.tasks.pop(self, None)
         if latched:
             latched.pop(self, None)
         self.scope = self.context = self.locals = None
-        taken = False
-        if error is not None:
-            taken = self._end_badly(error)
         owner = self.owner
         if owner is not None:
             taken |= owner.task_ended(self)
@@ -158,8 +156,11 @@ class Task(Generic[T]):
                 return
             if type(watcher) is Ticket:
                 watcher.task.hub.fire(watcher, self)
-            else:
+                continue
+            try:
                 self.hub.call_soon(watcher)
+            except Closed:  # a hub of threads, closed under the task: it still has joiners elsewhere
+                _log.error("%s ended on a closed hub: %r is not called", self, watcher)
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -177,6 +178,8 @@ class Task(Generic[T]):
         if not self._requests:
             self._requests.append(Cancelled(self))
         self.nudge()
+        if type(self.carrier) is _Delay:
+            self.carrier()  # to its end, now
         return True
 
     def interrupt(self, error: BaseException) -> None:
@@ -195,6 +198,9 @@ class Task(Generic[T]):
         if not self.pending():
             return  # shielded: leaving the shield latches it
         latched[self] = None
+        if self._state == DONE:  # in this very instant, in another thread
+            latched.pop(self, None)
+            return
         ticket = self.ticket
         if not self.pending() or (scope is not None and not scope.active):
             return
@@ -227,6 +233,8 @@ class Task(Generic[T]):
         request: BaseException | None = None
         if scope is None and self._requests:
             request = self._requests.pop(0)
+            while self._requests and type(request) is type(self._requests[0]) is Cancelled:
+                self._requests.pop(0)  # two threads have asked in the same instant
         elif expired is not None:
             expired.delivered = True
             request = Cancelled(expired)
@@ -387,8 +395,32 @@ def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     hub = hub_to_spawn()
     task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
     hub.tasks[task] = None
-    hub.call_at(hub.now() + seconds, partial(hub.start, task))
+    task.carrier = delay = _Delay(task)
+    delay.timer = hub.call_at(hub.now() + seconds, delay)
     return task
+
+
+class _Delay:
+    """Starts a task later: by its timer, or by a cancel that need not wait for it."""
+
+    __slots__ = ("_claims", "_task", "timer")
+
+    def __init__(self, task: Task[Any]) -> None:
+        self._task = task
+        self._claims = [True]
+        self.timer: TimerHandle | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._claims.pop()
+        except IndexError:  # started already
+            return
+        if self.timer is not None:
+            self.timer.cancel()
+        try:
+            self._task.hub.start(self._task)
+        except Closed:  # which has dropped the task
+            pass
 
 
 def current_task() -> Task[Any] | None:

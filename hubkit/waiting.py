@@ -120,21 +120,26 @@ def wait(
     task = ticket.task
     hub = task.hub
     timer = hub.call_at(hub.now() + timeout, ticket) if timeout is not None else None
+    outer = task.ticket  # of a wait in the middle of which a signal handler waits, on threads
     task.ticket = ticket  # published first, then `latched` is looked at: see Task.nudge
     if latched and task in latched and task.pending():
         hub.fire(ticket, INTERRUPT)
     try:
         outcome = hub.park(ticket)
+        if timer is not None:
+            timer.cancel()
     except BaseException:
         if not ticket.claim():
             _give_back(ticket, undo)
         if withdraw is not None:
             withdraw(ticket)
-        raise
-    finally:
-        task.ticket = None
         if timer is not None:
             timer.cancel()
+        raise
+    finally:
+        task.ticket = outer
+        if outer is not None:
+            task.nudge()  # what came for it meanwhile found the inner wait
     if outcome is INTERRUPT:
         if withdraw is not None:
             withdraw(ticket)
