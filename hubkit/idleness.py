@@ -20,9 +20,10 @@ RECHECK = 1.0
 
 def outsiders() -> bool:
     """Whether another Python thread or a Python signal handler could still wake a task."""
-    from .worker_threads import idle_count
+    from .worker_threads import busy_count, idle_count
 
-    return thread_count() - idle_count() > 0 or _has_handlers()
+    # A thread that has just been started is not counted by the interpreter yet: hence busy_count.
+    return busy_count() > 0 or thread_count() - idle_count() > 0 or _has_handlers()
 
 
 def _has_handlers() -> bool:

@@ -169,8 +169,13 @@ class EpollPoller(Poller):
 
     def own(self, fd: int) -> StreamRecord:
         record = self._records.get(fd)
-        if record is None or not record.owned:
+        if record is None:
             record = self._records[fd] = StreamRecord(fd, owned=True)
+        elif not record.owned:  # somebody waits for its number, and goes on waiting
+            record.owned = True
+            if record.mask:
+                record.mask = 0
+                self._register(record)
         return record
 
     def fileno(self) -> int:
