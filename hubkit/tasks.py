@@ -13,16 +13,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from functools import partial
 from itertools import count
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
-from .contract import Hub
+from .contract import Hub, TimerHandle
 from .errors import Cancelled, Closed, TaskCancelled
 from .registry import current_hub, hub_to_spawn, this_task
 from .scopes import Scope
 from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, wait
+from .watched import Watched
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Owner(Protocol):
         """Take note that `task` is done; True if its error, if any, has been taken care of."""
 
 
-class Task(Generic[T]):
+class Task(Watched, Generic[T]):
     """A call that runs on its own. Made by `spawn`, `TaskGroup.spawn` and `Pool.spawn`."""
 
     __slots__ = (
@@ -54,7 +54,6 @@ class Task(Generic[T]):
         "_state",
         "_traceback",
         "_value",
-        "_watchers",
         "carrier",
         "context",
         "hub",
@@ -82,7 +81,7 @@ class Task(Generic[T]):
         self.ticket: Ticket | None = None  # the wait it is in; set and cleared by waiting.wait
         self.scope: Scope | None = None  # the innermost one it is in
         self.owner: Owner | None = None
-        self.locals: dict[Any, Any] | None = None
+        self.locals: object = None  # what its attributes of a Local live and die with
         self.number = next(_numbers)
         self._fn = fn
         self._args = args
@@ -91,9 +90,7 @@ class Task(Generic[T]):
         self._state = NEW
         self._error: BaseException | None = None
         self._cancelled = False
-        # Tickets of joiners and callbacks, in order of registration. Whoever pops one serves it, so
-        # each is served once, whether it came before the end or after.
-        self._watchers: list[Ticket | Callable[[], object]] = []
+        self._watchers = []
         self._requests: list[BaseException] = []
 
     # -- running: called by the hub ---------------------------------------------------------------
@@ -147,20 +144,8 @@ class Task(Generic[T]):
                 return True
         return False
 
-    def _serve_watchers(self) -> None:
-        watchers = self._watchers
-        while watchers:
-            try:
-                watcher = watchers.pop(0)
-            except IndexError:  # another thread serves too
-                return
-            if type(watcher) is Ticket:
-                watcher.task.hub.fire(watcher, self)
-                continue
-            try:
-                self.hub.call_soon(watcher)
-            except Closed:  # a hub of threads, closed under the task: it still has joiners elsewhere
-                _log.error("%s ended on a closed hub: %r is not called", self, watcher)
+    def _failed(self) -> bool:
+        return self._error is not None and not self._cancelled
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -284,16 +269,8 @@ class Task(Generic[T]):
         if timeout == 0:
             return False
         ticket = Ticket(me)
-        self._watchers.append(ticket)
-        if self._state == DONE:
-            self._serve_watchers()
+        self._watch(ticket)
         return wait(ticket, timeout, self._forget_watcher) is self
-
-    def _forget_watcher(self, watcher: Ticket) -> None:
-        try:
-            self._watchers.remove(watcher)
-        except ValueError:
-            pass
 
     def result(self, timeout: float | None = None) -> T:
         """Wait for the end and return the function's value, or raise its error.
@@ -328,12 +305,7 @@ class Task(Generic[T]):
 
         Switches: never. Call from: any thread, signal. Raises: TypeError if `fn` is not callable.
         """
-        if not callable(fn):
-            raise TypeError(f"a done callback must be callable, not {fn!r}")
-        context = copy_context()
-        self._watchers.append(partial(context.run, fn, self))
-        if self._state == DONE:
-            self._serve_watchers()
+        self._call_when_done(self.hub, fn)
 
     @property
     def name(self) -> str:
@@ -395,8 +367,8 @@ def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     hub = hub_to_spawn()
     task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
     hub.tasks[task] = None
-    task.carrier = delay = _Delay(task)
-    delay.timer = hub.call_at(hub.now() + seconds, delay)
+    task.carrier = starter = _Delay(task)
+    starter.timer = hub.call_at(hub.now() + seconds, starter)
     return task
 
 

@@ -92,13 +92,11 @@ class _Timed(Scope):
             self.expired = self.task.hub.now() >= deadline
 
     def __repr__(self) -> str:
-        if self._seconds is not None:
-            return f"{type(self).__name__}({self._seconds:g})"
-        deadline = "None" if self._deadline is None else f"{self._deadline:.3f}"
-        return f"{type(self).__name__}.reschedule({deadline})"
+        when = f"deadline={self._deadline:.3f}" if self._deadline is not None else "None"
+        return f"{type(self).__name__}({when if self._seconds is None else format(self._seconds, 'g')})"
 
 
-class timeout(_Timed):
+class timeout(_Timed):  # noqa: N801 (reads as a verb: `with timeout(3):`)
     """Ends the block after `seconds` by the built-in TimeoutError; None: never.
 
     Zero or less expires at the first call in the block that can wait. A body that finishes in spite of
@@ -127,7 +125,7 @@ class timeout(_Timed):
         return "the block was not done by its deadline"
 
 
-class move_on_after(_Timed):
+class move_on_after(_Timed):  # noqa: N801 (as timeout)
     """Ends the block after `seconds` without an error; None: never.
 
     `expired` tells afterwards whether the time had run out. A scope is entered once.

@@ -1,0 +1,44 @@
+"""Override: a block of code on another hub, in a process that has chosen one or not.
+
+What must live here: setting the choice aside and putting it back. What this file must not know: any hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .. import registry
+from ..contract import Hub
+from ..originals import ThreadLocal
+from ..running import GRACE, end_tasks
+
+
+@contextmanager
+def override(name: str, grace: float | None = GRACE) -> Iterator[type[Hub]]:
+    """In the block this process runs on the hub `name`, a registered one or "module:Class".
+
+    What was chosen before is set aside, and comes back with its hubs when the block is left. Then the tasks
+    left on the hubs made inside are cancelled and joined for at most `grace` seconds, as by `run`, and
+    this thread's hub is closed. Not inside a task, and not in two threads at once.
+
+    Switches: if it must wait, on leaving. Call from: a thread that runs no task. Raises: UnknownHub,
+    HubNotInstalled, InvalidHub.
+    """
+    hub_class = registry.load(name)
+    choice, cache, before = registry._choice, registry._cache, registry.hubs()
+    registry._choice = registry.Choice(hub_class.name, hub_class, f"hubkit.testing.override({name!r})")
+    registry._cache = ThreadLocal()
+    try:
+        yield hub_class
+    finally:
+        try:
+            made = [hub for hub in registry.hubs() if hub not in before]
+            if any(hub.tasks for hub in made):
+                end_tasks(made, grace)
+            hub = registry.hub_here()
+            if hub in made:
+                hub.close()
+                registry.forget(hub)
+        finally:
+            registry._choice, registry._cache = choice, cache
