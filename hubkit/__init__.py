@@ -1,0 +1,3 @@
+from .workers import remember_depth
+
+remember_depth()

@@ -16,6 +16,7 @@ rests clears `_awake` first and looks at the ring after.
 from __future__ import annotations
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -52,8 +53,9 @@ class _Sentinel:
         self.hubs: list[LoopHub] = []
 
     def __del__(self) -> None:
-        for hub in self.hubs:
-            hub.free(hub.host.abandon)
+        if not sys.is_finalizing():  # then the whole process gives back what it has
+            for hub in self.hubs:
+                hub.free(hub.host.abandon)
 
 
 #: What a task waits on while it lets the others run: a ticket that can no longer be fired.
@@ -206,12 +208,12 @@ class LoopHub(Hub):
         for g in self._adopted:
             vars(g).pop("hubkit_task", None)
             vars(g).pop("holders", None)
-        registry.forget(self)
 
     def free(self, leave: Callable[[], None]) -> None:
         """Give back the descriptors and leave the host, when the hub closes or its thread has ended."""
         if not self._closed:
             self._closed = True
+            registry.forget(self)
             leave()
             self._poller.close()
 

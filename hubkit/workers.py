@@ -10,7 +10,6 @@ workers are started by a `Starter`, a greenlet that was itself started near the 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
@@ -27,7 +26,7 @@ MAX_IDLE = 1024
 class Worker(greenlet):
     """A greenlet that carries one task after another, in its hub's `carry`."""
 
-    __slots__ = ("_hub", "_references", "_trace", "holders", "hubkit_task")
+    __slots__ = ("_hub", "_references", "holders", "hubkit_task")
 
     def __init__(self, hub: Any, starter: Starter) -> None:
         super().__init__(None, starter)
@@ -40,11 +39,10 @@ class Worker(greenlet):
 
     def begin(self) -> None:
         """Note what it looks like with no task. Called where `reusable` is, so that they agree."""
-        self._trace = sys.gettrace()
         self._references = getrefcount(self) - HELD * self.holders
 
     def reusable(self) -> bool:
-        """Whether the last task left nothing behind: no reference, weak reference, attribute, trace.
+        """Whether the last task left nothing behind: no reference, weak reference or attribute.
 
         Hosts hang what belongs to a task on its greenlet: locals, timeouts, thread records. A worker
         that somebody still refers to must not carry another task.
@@ -53,7 +51,6 @@ class Worker(greenlet):
             getrefcount(self) - HELD * self.holders <= self._references
             and not getweakrefcount(self)
             and not self.__dict__
-            and sys.gettrace() is self._trace
         )
 
 

@@ -29,6 +29,7 @@ from hubkit.loop_hub import LoopHub
 from hubkit.originals import get_ident, monotonic
 
 READABLE = 1
+KEEP_ALIVE = 3600.0  # seconds between two calls of nothing at all
 
 
 class GeventHost(Host):
@@ -44,7 +45,7 @@ class GeventHost(Host):
         loop = self._loop = self._gevent.loop
         self._wake = loop.async_(ref=False)
         self._wake.start(hub.turn)
-        self._keeper = loop.async_()  # kept started to keep the loop alive
+        self._keeper = loop.timer(KEEP_ALIVE, KEEP_ALIVE)  # a loop lives while one is started
         self._alarm: Any = None
         self._io: Any = None
 
@@ -89,6 +90,9 @@ class GeventHost(Host):
     def watch(self, fd: int) -> None:
         """An io watcher that does not keep the loop alive."""
         self._io = self._loop.io(fd, READABLE, ref=False)
+        shared = getattr(self._io, "_watcher_ref", None)
+        if shared is not None:  # libuv has one handle for all watchers of a descriptor, and it has the say
+            shared.ref = False
         self._io.start(self.hub.on_readable)
 
     def hold(self, on: bool) -> None:
