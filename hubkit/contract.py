@@ -225,7 +225,9 @@ class Hub(abc.ABC):
         Switches: never. Call from: any thread. Raises: ValueError for a name that is no capability.
         """
         if capability not in CAPABILITIES:
-            raise ValueError(f"unknown capability {capability!r}; there are {', '.join(sorted(CAPABILITIES))}")
+            raise ValueError(
+                f"unknown capability {capability!r}; there are {', '.join(sorted(CAPABILITIES))}"
+            )
         return capability in cls.capabilities
 
     @classmethod

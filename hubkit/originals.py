@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 
@@ -28,10 +29,10 @@ _time = _fresh("time")
 
 allocate_lock = _thread.allocate_lock
 start_new_thread = _thread.start_new_thread
-get_ident = _thread.get_ident
+get_ident: Callable[[], int] = _thread.get_ident
 ThreadLocal = _thread._local
 sleep = _time.sleep
-monotonic = _time.monotonic
+monotonic: Callable[[], float] = _time.monotonic
 select = _select
 
 

@@ -163,9 +163,7 @@ class EpollPoller(Poller):
         self._out = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
         self._gone = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
         self._pri = select.EPOLLPRI
-        self._stream = (
-            select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLET
-        )
+        self._stream = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLET
 
     def own(self, fd: int) -> StreamRecord:
         record = self._records.get(fd)
@@ -179,7 +177,7 @@ class EpollPoller(Poller):
         return record
 
     def fileno(self) -> int:
-        return self._epoll.fileno()
+        return int(self._epoll.fileno())
 
     def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
         self._wakes[fd] = drain
@@ -269,9 +267,7 @@ class SelectorPoller(Poller):
                 if callable(key.data):
                     key.data()
                 continue
-            self._ready(
-                record, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE)
-            )
+            self._ready(record, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE))
             self._rest_of(record)
 
     def close(self) -> None:

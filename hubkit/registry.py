@@ -289,9 +289,13 @@ def _import(path: str, name: str) -> type[Hub]:
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name.split(".")[0]):
             raise
-        raise UnknownHub(f"the hub {name!r} names the module {module_name!r}, which cannot be found") from error
+        raise UnknownHub(
+            f"the hub {name!r} names the module {module_name!r}, which cannot be found"
+        ) from error
     except AttributeError as error:
-        raise UnknownHub(f"the hub {name!r} names {class_name!r}, which {module_name!r} does not have") from error
+        raise UnknownHub(
+            f"the hub {name!r} names {class_name!r}, which {module_name!r} does not have"
+        ) from error
     check(found)
     return found  # type: ignore[no-any-return]
 

@@ -11,7 +11,7 @@ scope outwards, changed by its own task only.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import Cancelled
 from .registry import this_task
@@ -29,13 +29,13 @@ class Scope:
     shields = False
 
     def __init__(self) -> None:
-        self.task: Task | None = None
+        self.task: Task[Any] | None = None
         self.outer: Scope | None = None
         self.active = False  # between enter and exit
         self.expired = False  # asked to stop; never taken back
         self.delivered = False  # its Cancelled was raised; never again
 
-    def _enter(self) -> Task:
+    def _enter(self) -> Task[Any]:
         if self.task is not None:
             raise RuntimeError(f"{self!r} was entered before: make a new one for each `with`")
         task = this_task()
@@ -69,7 +69,7 @@ class Scope:
         return isinstance(error, Cancelled) and error.source is self
 
 
-def _unlink(task: Task, scope: Scope) -> None:
+def _unlink(task: Task[Any], scope: Scope) -> None:
     """Leave a scope that is not the innermost (a generator that held it open was resumed elsewhere)."""
     inner = task.scope
     while inner is not None and inner.outer is not scope:

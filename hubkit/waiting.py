@@ -52,12 +52,12 @@ class Ticket:
 
     __slots__ = ("__weakref__", "armed", "fd", "outcome", "task")
 
-    task: Task
+    task: Task[Any]
     armed: bool
     outcome: Any
     fd: Any  # a hub's own mark on a ticket it has armed; unset otherwise
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task[Any]) -> None:
         self.task = task
         self.armed = True
         self.outcome = None
@@ -77,7 +77,7 @@ class Ticket:
 
 #: Tasks that may have something to deliver. Process-wide, so that a verb's entry check is one truth
 #: test; only a hint, the truth is in the task (see `Task.deliver`).
-latched: dict[Task, None] = {}
+latched: dict[Task[Any], None] = {}
 
 
 def deliver_latched() -> None:

@@ -24,18 +24,18 @@ MAX_IDLE = 1024
 
 
 class Worker(greenlet):
-    """A greenlet that carries one task after another, in its hub's `carry`."""
+    """A greenlet that carries one task after another, as its crew has it."""
 
-    __slots__ = ("_hub", "_references", "holders", "hubkit_task")
+    __slots__ = ("_crew", "_references", "holders", "hubkit_task")
 
-    def __init__(self, hub: Any, starter: Starter) -> None:
+    def __init__(self, crew: Any, starter: Starter) -> None:
         super().__init__(None, starter)
         self.hubkit_task: Any = None  # the task it carries; None between tasks
         self.holders = 0  # frames that are suspended in a switch to it
-        self._hub = hub
+        self._crew = crew
 
     def run(self) -> None:
-        self._hub.carry(self)
+        self._crew.live(self)
 
     def begin(self) -> None:
         """Note what it looks like with no task. Called where `reusable` is, so that they agree."""
@@ -63,9 +63,7 @@ class Starter(greenlet):
 
     __slots__ = ("_on_end", "_on_error", "holders", "hubkit_task", "order")
 
-    def __init__(
-        self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]
-    ) -> None:
+    def __init__(self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
         self.holders = 0

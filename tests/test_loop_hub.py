@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-
 from scripts import LOOP_HUBS, run_script
 
 NEEDS = {"gevent": ("gevent",), "gevent-libuv": ("gevent", "cffi"), "eventlet": ("eventlet",)}
@@ -20,7 +19,8 @@ def _params(*hubs: str) -> list[object]:
         pytest.param(
             hub,
             marks=pytest.mark.skipif(
-                not _installed(hub), reason=f"{' and '.join(NEEDS.get(hub, ()))} not installed: pip install 'hubkit[all]'"
+                not _installed(hub),
+                reason=f"{' and '.join(NEEDS.get(hub, ()))} not installed: pip install 'hubkit[all]'",
             ),
         )
         for hub in hubs
@@ -199,7 +199,7 @@ def test_t8_a_clean_worker_carries_the_next_task(hub: str) -> None:
         print(len({spawn(which).result() for _ in range(50)}))
         for _ in range(20):
             seen = {task.result() for task in [spawn(waits) for _ in range(10)]}
-        print(len(current_hub()._workers) <= 12)
+        print(len(list(current_hub()._crew)) <= 12)
         """,
         hub,
     )
@@ -411,6 +411,7 @@ def test_t15_a_forked_child_holds_only_the_task_that_forked(hub: str) -> None:
 def test_t22_the_descriptors_of_a_thread_go_with_it(hub: str) -> None:
     out = run_script(
         """
+        current_hub()
         def in_thread(): spawn(park, 0.001).join()
         def thread():
             t = threading.Thread(target=in_thread); t.start(); t.join()
@@ -467,7 +468,7 @@ def test_t23_a_dead_starter_is_replaced(hub: str) -> None:
         def nest(n):
             return spawn(nest, n - 1).result() if n else "bottom"
         nest(3)
-        starter = current_hub()._starter
+        starter = current_hub()._crew._starter
         starter.throw(greenlet.GreenletExit)
         print(starter.dead, nest(50))
         """,
@@ -532,3 +533,23 @@ def test_neither_side_starves_the_other(hub: str) -> None:
         hub,
     )
     assert out == "True\n"
+
+
+@pytest.mark.parametrize("hub", _params("eventlet"))
+def test_eventlet_is_not_first_imported_in_a_thread(hub: str) -> None:
+    out = run_script(
+        """
+        caught = []
+        def in_thread():
+            try:
+                spawn(park)
+            except errors.NotSupported as error:
+                caught.append("main thread" in str(error))
+        thread = threading.Thread(target=in_thread)
+        thread.start()
+        thread.join()
+        print(caught)
+        """,
+        hub,
+    )
+    assert out == "[True]\n"

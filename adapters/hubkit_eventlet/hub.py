@@ -7,9 +7,20 @@ else is LoopHub's.
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from contextlib import suppress
 from posix import close, read, write  # os.read and os.write may be eventlet's own
 from typing import Any
+
+from hubkit.errors import NotSupported
+
+if "eventlet" not in sys.modules and threading.current_thread() is not threading.main_thread():
+    # A thread that is the first to import eventlet can never be joined.
+    raise NotSupported(
+        "eventlet must first be imported in the main thread: type `import eventlet`, or "
+        "hubkit.use('eventlet'), there before any other thread spawns a task"
+    )
 
 import eventlet
 from eventlet import hubs, patcher
@@ -72,7 +83,7 @@ class EventletHost(Host):
     @property
     def loop_greenlet(self) -> greenlet | None:
         """eventlet replaces it when it has died."""
-        return self._eventlet.greenlet  # type: ignore[no-any-return]
+        return self._eventlet.greenlet
 
     def switch(self) -> None:
         """Let eventlet's loop run."""
@@ -112,7 +123,7 @@ class EventletHost(Host):
         """eventlet never closes the descriptor that it polls with."""
         self.close()
         poll = getattr(self._eventlet, "poll", None)
-        if self._made and hasattr(poll, "close"):
+        if self._made and poll is not None and hasattr(poll, "close"):
             poll.close()
 
     def close(self) -> None:
@@ -137,7 +148,7 @@ class EventletHub(LoopHub):
     def patch(cls) -> dict[str, str]:
         """eventlet's own `monkey_patch`."""
         eventlet.monkey_patch()
-        return {name: "patched by eventlet.patcher" for name in sorted(patcher.already_patched)}
+        return dict.fromkeys(sorted(patcher.already_patched), "patched by eventlet.patcher")
 
     @classmethod
     def is_patched(cls, module: str) -> bool:

@@ -57,7 +57,7 @@ class GeventHost(Host):
     @property
     def loop_greenlet(self) -> greenlet | None:
         """gevent's hub is the greenlet."""
-        return self._gevent  # type: ignore[no-any-return]
+        return self._gevent
 
     def switch(self) -> None:
         """Let gevent's loop run."""
@@ -144,7 +144,7 @@ class GeventHub(LoopHub):
     def patch(cls) -> dict[str, str]:
         """gevent's own `patch_all`."""
         monkey.patch_all()
-        return {name: "patched by gevent.monkey" for name in sorted(monkey.saved)}
+        return dict.fromkeys(sorted(monkey.saved), "patched by gevent.monkey")
 
     @classmethod
     def is_patched(cls, module: str) -> bool:

@@ -22,7 +22,7 @@ from hubkit.contract import (
     RESTARTABLE,
 )
 from hubkit.host import Host
-from hubkit.loop_hub import LoopHub
+from hubkit.in_place import InPlaceHub
 
 #: More than an eventfd or pipe ever holds between two polls that matters.
 DRAIN = 4096
@@ -32,7 +32,9 @@ ONE = (1).to_bytes(8, "little")
 class NativeHost(Host):
     """Polls in place; woken through a descriptor, also by signals."""
 
-    def __init__(self, hub: LoopHub) -> None:
+    hub: InPlaceHub
+
+    def __init__(self, hub: InPlaceHub) -> None:
         super().__init__(hub)
         self._open()
 
@@ -109,11 +111,9 @@ class NativeHost(Host):
         self._open()
 
 
-class NativeHub(LoopHub):
+class NativeHub(InPlaceHub):
     """The guest without a host."""
 
     name = "native"
-    capabilities = frozenset(
-        (ORDERED_YIELD, FIFO_LOCKS, MANY_TASKS, DEADLOCK, FORK, PER_THREAD, RESTARTABLE)
-    )
+    capabilities = frozenset((ORDERED_YIELD, FIFO_LOCKS, MANY_TASKS, DEADLOCK, FORK, PER_THREAD, RESTARTABLE))
     host_class = NativeHost

@@ -1,0 +1,137 @@
+"""The crew: a hub's workers, the idle ones, and their starter.
+
+What must live here: finding a worker for a task, and what a worker does between two tasks. What this
+file must not know: the order of the ring, the host's hooks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from greenlet import GreenletExit, greenlet
+
+from . import forking
+from .workers import MAX_IDLE, Starter, Worker, start
+
+if TYPE_CHECKING:
+    from .ring import Ring
+    from .tasks import Task
+
+_log = logging.getLogger("hubkit")
+
+
+class Crew:
+    """Workers of one hub. It owns them: a suspended greenlet that nobody owns is unwound."""
+
+    def __init__(self, hub: Ring) -> None:
+        self._hub = hub
+        self._workers: set[Worker] = set()
+        self._idle: list[Worker] = []
+        self._starter: Starter | None = None
+        self.forked: Task[Any] | None = None  # in a forked child: the process ends with it
+
+    def carry(self, task: Any, g: greenlet) -> bool:
+        """Have a worker other than `g`, the caller, run a new task; returns when switched back to.
+
+        False if the host must have its turn first.
+        """
+        if self._idle:
+            carrier = self._idle.pop()
+            carrier.hubkit_task = task
+            carrier.holders += 1  # see Worker.reusable
+            try:
+                carrier.switch()
+            finally:
+                carrier.holders -= 1
+            return True
+        starter = self._starter
+        if starter is None or starter.dead:
+            loop = self._hub.host.loop_greenlet
+            if loop is not None and g is not loop:
+                self._hub.put_back(task)
+                return False  # the loop's own greenlet has the smallest stack to start from
+            starter = self._starter = Starter(self._worker_ended, self._stray)
+            starter.order = self._new_worker(task, starter)
+            start(starter)
+        else:
+            starter.order = self._new_worker(task, starter)
+            if g is not starter:
+                starter.switch()
+        return True
+
+    def _new_worker(self, task: Any, starter: Starter) -> Worker:
+        worker = Worker(self, starter)
+        worker.hubkit_task = task
+        self._workers.add(worker)
+        return worker
+
+    def live(self, worker: Worker) -> None:
+        """The life of a worker: one task after another until one leaves something behind."""
+        worker.begin()
+        task = worker.hubkit_task
+        while task is not None:
+            try:
+                task.carrier = worker
+                worker.gr_context = task.context
+                task.run()
+                task.carrier = None
+                if task is self.forked:
+                    forking.end_process(task)
+                worker.hubkit_task = task = None
+                if worker.reusable():
+                    task = self._next_for(worker)
+            except GreenletExit:
+                break
+            except BaseException as error:  # thrown at a worker between two tasks
+                worker.hubkit_task = task = None
+                self._hub.to_main(error)
+        self._workers.discard(worker)
+
+    def _next_for(self, worker: Worker) -> Any:
+        """The next task for an idle worker; None if there are enough idle ones without it."""
+        hub = self._hub
+        while True:
+            task = hub.next_start()
+            if task is not None:
+                worker.hubkit_task = task
+                return task
+            if len(self._idle) >= MAX_IDLE:
+                return None
+            worker.gr_context = None
+            self._idle.append(worker)
+            if not hub.switch(worker):
+                hub.rest()
+            task = worker.hubkit_task
+            if task is not None:  # by `carry`, which has taken it off the idle list
+                return task
+            self._idle.remove(worker)
+
+    def _worker_ended(self) -> None:
+        """Runs in the starter: a worker has ended and left the CPU to its parent."""
+        starter = self._starter
+        assert starter is not None
+        if not self._hub.switch(starter):
+            self._hub.rest()
+
+    def _stray(self, error: BaseException) -> None:
+        """An error that was thrown at no living task."""
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self._hub.to_main(error)
+        else:
+            _log.warning("an error was thrown at a task that had ended", exc_info=error)
+
+    def drop(self, but: Task[Any] | None) -> None:
+        """Forget every worker that carries a task, except the one that carries `but`."""
+        kept = {*self._idle, but.carrier if but is not None else None}
+        forking.keep(worker for worker in self._workers if worker not in kept)
+        self._workers.intersection_update(kept)
+
+    def dismiss(self) -> None:
+        """Free the idle workers."""
+        self._workers.difference_update(self._idle)
+        self._idle.clear()
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(list(self._workers))

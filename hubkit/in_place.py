@@ -1,0 +1,69 @@
+"""InPlaceHub: LoopHub where there is no loop: the greenlet with nothing to do polls, where it is.
+
+What must live here: sleeping, and what ends a sleep. What this file must not know: how the hub is woken,
+which is its host's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+from . import idleness
+from .errors import Deadlock
+from .loop_hub import LoopHub
+from .originals import monotonic
+
+
+class InPlaceHub(LoopHub):
+    """A guest whose host's `switch` is `poll_in_place`."""
+
+    def poll_in_place(self) -> None:
+        """Sleep until a descriptor, timer, signal or other thread has news.
+
+        Only the poll itself runs in the calling greenlet. It belongs to an innocent task, so that is
+        hub context meanwhile, and what a signal handler raises goes to the main task.
+        """
+        g: Any = getcurrent()
+        task, g.hubkit_task = g.hubkit_task, None
+        self._awake = False
+        raised = None
+        try:
+            self._poller.poll(self._patience())
+        except BaseException as error:
+            raised = error
+        finally:
+            self._awake = True
+            g.hubkit_task = task
+        if raised is not None:
+            self._raise_in_main(raised, g)
+        self._fire_due()
+        self._new_slice()
+
+    def _patience(self) -> float | None:
+        """How long to poll. Read after `_awake` was cleared, so nothing comes unnoticed."""
+        if self._ready:
+            return 0
+        when = self._timers.next()
+        if when is not None:
+            return max(0.0, when - monotonic())
+        if self._poller.has_waiters():
+            return None
+        if self.main is not None and self.main.ticket is not None and not idleness.outsiders():
+            raise idleness.deadlock(self)
+        return idleness.RECHECK
+
+    def _raise_in_main(self, error: BaseException, g: greenlet) -> None:
+        main = self.main
+        if main is None or main.done() or main.carrier is g:
+            raise error
+        if isinstance(error, Deadlock):
+            main.carrier.throw(error)  # not as a request: a shield would put it off for ever
+        else:
+            main.interrupt(error)
+
+    def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
+        """End `poll_in_place` when `fd` is readable."""
+        self._poller.add_wake(fd, drain)

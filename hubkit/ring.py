@@ -1,0 +1,192 @@
+"""The ready ring: who runs next.
+
+What must live here: the order of ready tasks, switching from one to the next, and when the host is due.
+What this file must not know: the host's hooks but `wake` and `switch`, timers, descriptors.
+
+An entry is (task, ticket): the task is resumed if it still waits on that ticket, else the entry is stale
+(the host threw something into the task meanwhile). (task, None) starts a task.
+
+Invariant: if the ring is not empty, a turn is running or on its way (`_awake`), or a task runs that will
+look at the ring before it rests. Whoever fills the ring wakes the host unless it is awake; whoever
+rests clears `_awake` first and looks at the ring after.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+from .callbacks import Callbacks
+from .contract import Hub
+from .crew import Crew
+from .errors import Closed, WrongContext
+from .host import Host
+from .originals import monotonic
+from .tasks import Task
+from .waiting import Ticket
+
+#: Switches between two looks at the clock, and seconds between two turns of the host. Few enough that
+#: tasks of a millisecond each do not keep the host waiting for long.
+CREDIT = 32
+SLICE = 0.002
+
+#: What a task waits on while it lets the others run: a ticket that can no longer be fired.
+YIELD = Ticket(None)  # type: ignore[arg-type]
+YIELD.claim()
+
+
+class Ring(Hub):
+    """The scheduling half of LoopHub."""
+
+    host: Host
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._closed = False
+        self._ready: deque[tuple[Any, Ticket | None]] = deque()
+        self._awake = False
+        self._credit = CREDIT
+        self._slice_end = 0.0
+        self._crew = Crew(self)
+        self._callbacks = Callbacks(self)
+
+    def start(self, task: Task[Any]) -> None:
+        """Put a new task at the end of the ring; see `Hub.start`.
+
+        Switches: never. Call from: any thread, signal. Raises: Closed.
+        """
+        if self._closed:
+            raise Closed(f"the {self.name} hub of this thread is closed: it cannot start {task!r}")
+        self.tasks[task] = None
+        self._ready.append((task, None))
+        if not self._awake:
+            self._wake()
+
+    def enter(self, job: Callbacks) -> None:
+        """Have `job.run()` called once by a worker."""
+        self._ready.append((job, None))
+        if not self._awake:
+            self._wake()
+
+    def fire(self, ticket: Ticket, outcome: Any) -> bool:
+        """Claim a ticket and put its task at the end of the ring; see `Hub.fire`.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
+        try:
+            del ticket.armed
+        except AttributeError:
+            return False
+        ticket.outcome = outcome
+        self._ready.append((ticket.task, ticket))
+        if not self._awake:
+            self._wake()
+        return True
+
+    def _wake(self) -> None:
+        if not self._closed:
+            self._awake = True
+            self.host.wake()
+
+    def park(self, ticket: Ticket) -> Any:
+        """Run others until `ticket` is fired; see `Hub.park`.
+
+        Switches: if it must wait. Call from: hub. Raises: WrongContext, Closed, what the host throws.
+        """
+        g = getcurrent()
+        if ticket.task.carrier is not g:
+            raise WrongContext("only the task that a ticket was made for can wait on it")
+        if self._closed:
+            raise Closed(f"the {self.name} hub of this thread is closed: nothing could end this wait")
+        while ticket.outcome is None:
+            if not self.switch(g):
+                self.rest()
+        return ticket.outcome
+
+    def yield_now(self) -> None:
+        """Go to the end of the ring; see `Hub.yield_now`.
+
+        Switches: always, if another task is ready. Call from: hub. Raises: what the host throws.
+        """
+        task = self.current()
+        if task is None:
+            raise WrongContext("a callback cannot let others run: spawn a task from it")
+        ready = self._ready
+        if not ready and self._credit > 0:
+            self._credit -= 1
+            return
+        task.ticket = YIELD
+        ready.append((task, YIELD))
+        if not self._awake:
+            self._wake()
+        g = task.carrier
+        try:
+            while task.ticket is YIELD:
+                if not self.switch(g):
+                    self.rest()
+        except BaseException:
+            task.ticket = None
+            while (task, YIELD) in ready:
+                ready.remove((task, YIELD))
+            raise
+
+    def switch(self, g: greenlet) -> bool:
+        """Let the next ready task run; False if there is none, or if it is the host's turn.
+
+        `g` is the calling greenlet. Returns when somebody has switched back, for whatever reason.
+        """
+        ready = self._ready
+        while ready:
+            if self._credit <= 0 and not self._renew():
+                return False
+            self._credit -= 1
+            task, ticket = ready.popleft()
+            if ticket is None:
+                return self._crew.carry(task, g)
+            if task.ticket is ticket:
+                task.ticket = None
+                carrier = task.carrier
+                if carrier is not g:
+                    carrier.holders += 1  # see Worker.reusable
+                    try:
+                        carrier.switch()
+                    finally:
+                        carrier.holders -= 1
+                return True
+        return False
+
+    def _renew(self) -> bool:
+        """Whether the slice lasts; looked at only when the credit is used up."""
+        if monotonic() >= self._slice_end:
+            return False
+        self._credit = CREDIT
+        return True
+
+    def rest(self) -> None:
+        """Give the CPU to the host; returns when somebody has switched back."""
+        raise NotImplementedError
+
+    def next_start(self) -> Any:
+        """The next entry, taken out, if it is a task to start and the credit lasts; else None."""
+        ready = self._ready
+        if ready and ready[0][1] is None and self._credit > 0:
+            self._credit -= 1
+            return ready.popleft()[0]
+        return None
+
+    def put_back(self, task: Any) -> None:
+        """A task that could not be started after all is the next again."""
+        self._ready.appendleft((task, None))
+
+    def to_main(self, error: BaseException) -> None:
+        """What no task is to blame for goes to the main task, as a request; without one it is raised."""
+        main = self.main
+        if main is None or main.done():
+            raise error
+        main.interrupt(error)
+
+    def _new_slice(self) -> None:
+        self._credit = CREDIT
+        self._slice_end = monotonic() + SLICE
