@@ -131,15 +131,7 @@ class Endpoint(StandardSocket):
 
         Switches: never. Call from: any thread. Raises: TypeError, ValueError, OverflowError.
         """
-        if value is not None:
-            if isinstance(value, str) or not hasattr(value, "__float__") and not hasattr(value, "__index__"):
-                raise TypeError(f"a socket's timeout is a number of seconds or None, not {value!r}")
-            value = float(value)
-            if not value >= 0.0:
-                raise ValueError(f"Timeout value out of range: {value} is not 0 or more seconds")
-            if value > LONGEST:
-                raise OverflowError(f"a socket's timeout is at most {LONGEST:.0f} seconds, not {value}")
-        self._timeout = value
+        self._timeout = None if value is None else _checked_seconds(value)
         self._record = None  # a socket that never waits has no use for hints
 
     def setblocking(self, flag: bool, /) -> None:
@@ -172,10 +164,11 @@ class Endpoint(StandardSocket):
         line = self._lines.get(direction)
         if line is None:
             return self._repeat(direction, deadline, call, args)
-        if not line.acquire(blocking=False):
+        queued = not line.acquire(blocking=False)
+        if queued:
             deadline = self._stand_in(line, deadline)
         try:
-            if not self._open:
+            if queued and not self._open:
                 raise self._was_closed()
             return self._repeat(direction, deadline, call, args)
         finally:
@@ -250,7 +243,7 @@ class Endpoint(StandardSocket):
             raise
         if outcome is TIMED_OUT:
             raise _timed_out()
-        if outcome is CLOSED:
+        if outcome is CLOSED or not self._open:
             raise self._was_closed()
         return deadline
 
@@ -313,6 +306,17 @@ class Endpoint(StandardSocket):
 
 def _hint(record: StreamRecord, direction: str) -> bool:
     return record.readable if direction == READ else record.writable
+
+
+def _checked_seconds(value: Any) -> float:
+    if not isinstance(value, float) and not hasattr(value, "__index__"):
+        raise TypeError(f"a socket's timeout is a number of seconds or None, not {value!r}")
+    seconds = float(value)
+    if not seconds >= 0.0:
+        raise ValueError(f"Timeout value out of range: {value!r} is not 0 or more seconds")
+    if seconds > LONGEST:
+        raise OverflowError(f"a socket's timeout is at most {LONGEST:.0f} seconds, not {value!r}")
+    return seconds
 
 
 def _timed_out() -> TimeoutError:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ..threads import to_thread
 
+T = TypeVar("T")
 E = TypeVar("E", bound=IntEnum)
 AddressInfo = tuple[AddressFamily, SocketKind, int, str, tuple[Any, ...]]
 
@@ -28,8 +29,12 @@ _SPECIAL = ("", "<broadcast>")
 
 
 def getaddrinfo(
-    host: bytes | str | None, port: bytes | str | int | None, family: int = 0, type: int = 0,
-    proto: int = 0, flags: int = 0,
+    host: bytes | str | None,
+    port: bytes | str | int | None,
+    family: int = 0,
+    type: int = 0,
+    proto: int = 0,
+    flags: int = 0,
 ) -> list[AddressInfo]:
     """The addresses of `host` and `port`: (family, type, protocol, canonical name, address) each.
 
@@ -109,8 +114,8 @@ def resolved(sock: _socket.socket, address: Any) -> Any:
         return address
     if isinstance(host, bytearray):
         host = bytes(host)
-    found = to_thread(_socket.getaddrinfo, host, None, family)[0][4]
-    if family == INET6 and len(address) < 4:
+    found: Any = to_thread(_socket.getaddrinfo, host, None, family)[0][4]
+    if family == INET6 and len(address) in (2, 3):
         return (found[0], *address[1:], *(0, found[3])[len(address) - 2 :])
     return (found[0], *address[1:])
 
@@ -137,7 +142,7 @@ def _names_service(port: Any) -> bool:
     return isinstance(port, (str, bytes)) and not port.isdigit()
 
 
-def _directly_or_not(direct: bool, call: Callable[..., Any], *args: Any) -> Any:
+def _directly_or_not(direct: bool, call: Callable[..., T], *args: Any) -> T:
     return call(*args) if direct else to_thread(call, *args)
 
 

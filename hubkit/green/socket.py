@@ -12,9 +12,16 @@ import _socket
 import os
 import socket as standard
 import sys
-from socket import *  # noqa: F403
-from socket import SocketIO
 from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
+
+else:
+    from socket import *  # noqa: F403
+
+from socket import SocketIO
 
 from .. import fds
 from .names import (
@@ -27,15 +34,27 @@ from .names import (
 )
 from .verbs import socket
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
 
 Address = Any
 
-__all__ = [*standard.__all__, "SocketIO"]
+__all__ = [
+    "SocketIO",
+    "close",
+    "create_connection",
+    "create_server",
+    "fromfd",
+    "getaddrinfo",
+    "getfqdn",
+    "gethostbyaddr",
+    "gethostbyname",
+    "gethostbyname_ex",
+    "getnameinfo",
+    "socket",
+    "socketpair",
+]
+__all__ += [name for name in standard.__all__ if name not in __all__]
 
 _GLOBAL_DEFAULT_TIMEOUT: Any = getattr(standard, "_GLOBAL_DEFAULT_TIMEOUT", object())
 

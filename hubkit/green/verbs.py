@@ -10,7 +10,7 @@ import _socket
 import os
 from collections.abc import Iterable
 from errno import EAGAIN, EALREADY, EINPROGRESS, EISCONN
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from .. import fds
 from ..contract import READ, WRITE
@@ -220,7 +220,8 @@ class socket(Endpoint):  # noqa: N801 (the standard library's name)
 
     def _fills(self, flags: int) -> bool:
         """Whether MSG_WAITALL counts: the standard socket heeds it without a timeout only."""
-        return bool(flags & WAITALL) and not flags & (PEEK | DONTWAIT) and self._timeout is None and self._is_stream()
+        heeded = flags & WAITALL and not flags & (PEEK | DONTWAIT) and self._timeout is None
+        return bool(heeded) and self._is_stream()
 
     def _fill(self, octets: memoryview, flags: int) -> int:
         filled = 0
@@ -347,7 +348,7 @@ class socket(Endpoint):  # noqa: N801 (the standard library's name)
         # Lists, as it may take more than one try.
         return self._retry(WRITE, flags, _sendmsg, list(buffers), list(ancdata), flags | DONTWAIT, address)
 
-    def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send the file from `offset` to its end, or `count` bytes of it; how many bytes were sent.
 
         The file's position tells how far it came, also after an error.
