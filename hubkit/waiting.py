@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -90,16 +90,16 @@ def deliver_latched() -> None:
 
 
 def check_timeout(timeout: float | None) -> float | None:
-    """Validate a `timeout=` argument; negative means "do not wait" and becomes 0."""
+    """Validate a `timeout=` argument in seconds: negative, "do not wait", becomes 0; for ever, None."""
     if timeout is None:
         return None
     try:
-        seconds = float(timeout)
-    except (TypeError, ValueError):
+        seconds = timeout + 0.0
+    except TypeError:
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
-    if isinstance(timeout, str) or isnan(seconds):
+    if isnan(seconds):
         raise ValueError(f"timeout must be a number of seconds or None, not {timeout!r}")
-    return max(seconds, 0.0)
+    return None if seconds == inf else max(seconds, 0.0)
 
 
 def wait(
