@@ -28,6 +28,12 @@ LONGEST = 86_400.0
 #: Idle wake-up descriptors kept.
 MAX_SPARE = 16
 
+#: A hang-up or an error is always reported, asked for or not.
+_EVENTS = {
+    READ: select.POLLIN | select.POLLPRI | getattr(select, "POLLRDHUP", 0),
+    WRITE: select.POLLOUT,
+}
+
 _ONE = (1).to_bytes(8, "little")  # the one size that an eventfd takes; a pipe takes any
 
 _wake: dict[Ticket, Callable[[], object]] = {}  # how to wake the thread that is blocked on a ticket
@@ -120,7 +126,7 @@ def _block_on_poll(ticket: Ticket, when: float | None, descriptors: list[tuple[i
 def _masks(descriptors: list[tuple[int, str]]) -> dict[int, int]:
     masks: dict[int, int] = {}
     for fd, direction in descriptors:
-        masks[fd] = masks.get(fd, 0) | (select.POLLIN if direction == READ else select.POLLOUT)
+        masks[fd] = masks.get(fd, 0) | _EVENTS[direction]
     return masks
 
 

@@ -190,6 +190,7 @@ class ThreadHub(Hub):
         task.carrier = None
         if task is self._forked:
             forking.end_process(task)
+        del task, context  # the frames of its error, if any, refer to this one
 
     def yield_now(self) -> None:
         """Offer the interpreter to other threads; see `Hub.yield_now`.
