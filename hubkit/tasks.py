@@ -111,6 +111,7 @@ class Task(Watched, Generic[T]):
             if error.__traceback__ is not None:
                 error.__traceback__ = error.__traceback__.tb_next
             self._end(error)
+            del self, args, kwargs  # the error's frames refer to this one
         else:
             self._end(None)
 

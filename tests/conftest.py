@@ -7,6 +7,9 @@ import re
 import pytest
 
 from hubkit_conformance import watchdog
+from hubs import adapter, hub
+
+__all__ = ["adapter", "hub"]
 
 #: How a skip says that a package or a service is not there; other skips (capabilities) need no hint.
 MISSING = re.compile(r"could not import|not installed|missing|not reachable", re.IGNORECASE)

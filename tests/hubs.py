@@ -12,12 +12,25 @@ from hubkit.contract import Adapter, Hub
 
 
 def _importable() -> list[Adapter]:
-    adapters = [import_module(f"hubkit_{name}").adapter for name in ("threads", "native", "gevent", "eventlet")]
+    names = "threads", "native", "gevent", "eventlet"
+    adapters = [import_module(f"hubkit_{name}").adapter for name in names]
     return [adapter for adapter in adapters if not registry.missing(adapter)]
 
 
-@pytest.fixture(params=_importable(), ids=lambda adapter: adapter.name)
-def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
+#: For tests that start processes: the name a child knows the hub by, registered or not.
+each_hub = pytest.mark.parametrize(
+    "hub_name", [pytest.param(adapter.hub, id=adapter.name) for adapter in _importable()]
+)
+
+
+@pytest.fixture(scope="session", params=_importable(), ids=lambda adapter: adapter.name)
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    """One hub after the other: once a host is at work in a thread the threads hub refuses to block it."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def hub(adapter: Adapter) -> Iterator[Hub]:
     """A fresh hub, current in this thread until the test ends."""
-    with testing.override(request.param.hub, grace=10):
+    with testing.override(adapter.hub, grace=10):
         yield registry.hub_to_spawn()
