@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from math import inf
 from typing import Any, TypeVar
 
 from .contract import Hub
@@ -132,15 +131,15 @@ def sleep(seconds: float) -> None:
     if seconds == 0:
         checkpoint()
         return
-    timeout = check_timeout(seconds)
-    if timeout is None:
+    if seconds is None:
         raise TypeError("sleep() takes a number of seconds, not None; to wait for ever wait for an Event")
+    timeout = check_timeout(seconds)
     if timeout == 0:
         checkpoint()
         return
     if latched:
         deliver_latched()
-    wait(Ticket(this_task()), None if timeout == inf else timeout)
+    wait(Ticket(this_task()), timeout)
 
 
 def checkpoint() -> None:

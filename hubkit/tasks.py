@@ -362,14 +362,15 @@ def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     """
     if not callable(fn):
         raise TypeError(f"spawn_later() takes seconds, a function and its arguments, not {fn!r}")
-    seconds = check_timeout(delay)
-    if seconds is None:
+    if delay is None:
         raise TypeError("spawn_later() needs a number of seconds, not None")
+    seconds = check_timeout(delay)
     hub = hub_to_spawn()
     task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
     hub.tasks[task] = None
     task.carrier = starter = _Delay(task)
-    starter.timer = hub.call_at(hub.now() + seconds, starter)
+    if seconds is not None:
+        starter.timer = hub.call_at(hub.now() + seconds, starter)
     return task
 
 

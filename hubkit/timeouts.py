@@ -9,7 +9,6 @@ eats. Only the scope's own exit turns it into something for ordinary code: `Time
 
 from __future__ import annotations
 
-from math import inf
 from types import TracebackType
 from typing import TypeVar
 
@@ -29,7 +28,7 @@ class _Timed(Scope):
 
     def __init__(self, seconds: float | None) -> None:
         super().__init__()
-        self._seconds = _finite(check_timeout(seconds))  # counted from entering; None: see _deadline
+        self._seconds = check_timeout(seconds)  # counted from entering; None: see _deadline
         self._deadline: float | None = None
         self._timer: TimerHandle | None = None
 
@@ -156,12 +155,8 @@ def timeout_at(deadline: float | None) -> timeout:
     return scope
 
 
-def _finite(seconds: float | None) -> float | None:
-    return None if seconds == inf else seconds
-
-
 def _check_deadline(deadline: float | None) -> float | None:
     try:
-        return _finite(check_timeout(deadline))
+        return check_timeout(deadline)
     except (TypeError, ValueError) as error:
         raise type(error)(f"a deadline is a time as of hubkit.now(), or None, not {deadline!r}") from None
