@@ -115,10 +115,10 @@ def hubkit(hub: str) -> Play:
 
 def hubkit_without_reuse(hub: str) -> Play:
     """hubkit with a new worker for each task, to show what using them again is worth."""
-    from hubkit import loop_hub
+    from hubkit import crew
 
-    assert loop_hub.MAX_IDLE > 0  # the name that the hub goes by
-    loop_hub.MAX_IDLE = 0
+    assert crew.MAX_IDLE > 0  # the name that the hub goes by
+    crew.MAX_IDLE = 0
     return hubkit(hub)
 
 

@@ -134,4 +134,4 @@ class Effort(NamedTuple):
 
 
 FULL = Effort(launches=5, rounds=9)
-QUICK = Effort(launches=1, rounds=5, share=0.5)
+QUICK = Effort(launches=2, rounds=5, share=0.5)

@@ -88,7 +88,7 @@ def _version(package: str) -> str:
 
 def ratios(results: Results) -> list[Row]:
     """The table of ratios with its targets, as far as it was measured."""
-    rows: list[Row] = [("median ratio, and (target)", *(workload.title for workload in COMMON))]
+    rows: list[Row] = [("median ratio", *(workload.title for workload in COMMON))]
     for pair in RATIOS:
         cells = {
             comparison.workload: _against_target(result)
@@ -108,7 +108,7 @@ def others(results: Results) -> list[Row]:
         for result in results.values()
         if result.comparison.target is None or result.comparison.workload not in COMMON
     ]
-    return [("measured", "what", "figure (target)"), *shown] if shown else []
+    return [("measured", "what", "figure"), *shown] if shown else []
 
 
 def details(results: Results) -> list[Row]:
@@ -174,7 +174,8 @@ def _against_target(result: Result) -> str:
     figure = _figure(result.comparison, result.median)
     if result.comparison.target is None:
         return figure
-    return f"{figure}{'' if result.met else ' MISSED'} ({result.comparison.target:g})"
+    signs = ("<", "≥") if result.comparison.speed else (">", "≤")
+    return f"{figure} {signs[result.met]} {result.comparison.target:g}"
 
 
 # -- tables as text -------------------------------------------------------------------------------
@@ -229,7 +230,7 @@ def document(results: Results) -> str:
         "",
         "## Ratios",
         "",
-        "How many times as fast as what stands after the slash.",
+        "How many times as fast as what stands after the slash, and the target.",
         "",
         *markdown(ratios(results)),
         "",

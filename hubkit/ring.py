@@ -149,6 +149,7 @@ class Ring(Hub):
                 task.ticket = None
                 carrier = task.carrier
                 if carrier is not g:
+                    task = ticket = None  # this frame may be suspended for long, and would keep the outcome
                     carrier.holders += 1  # see Worker.reusable
                     try:
                         carrier.switch()

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-httptools = pytest.importorskip("httptools")
+pytest.importorskip("httptools")
 pytest.importorskip("werkzeug")
 
+import httptools
 from werkzeug.exceptions import Gone
 
 import hubkit

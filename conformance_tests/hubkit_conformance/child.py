@@ -41,13 +41,16 @@ class Child:
 
     def __call__(self, scenario: Callable[..., Any], *arguments: Any, status: int | None = 0) -> Finished:
         """Run to the end; fails unless it ends with `status` (None: any). A hang ends with all stacks."""
-        process = self.start(scenario, *arguments)
-        try:
-            output, errors = process.communicate(timeout=SECONDS + 3)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, errors = process.communicate()
-            raise AssertionError(f"{scenario.__name__} hung\n{output}\n{errors}") from None
+        with self.start(scenario, *arguments) as process:
+            try:
+                output, errors = process.communicate(timeout=SECONDS + 3)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                output, errors = process.communicate()
+                raise AssertionError(f"{scenario.__name__} hung\n{output}\n{errors}") from None
+            except BaseException:
+                process.kill()
+                raise
         finished = Finished(process.returncode, output, errors)
         assert status is None or finished.status == status, f"{scenario.__name__} ended with {finished}"
         return finished
@@ -80,8 +83,10 @@ class Child:
 
 def main(module: str, function: str, arguments: str) -> None:
     """The child's side."""
-    # Its thread is no Python thread: the hub must not take it for one that could wake somebody.
+    # Its thread is no Python thread: the hub must not take it for one that could wake somebody. A process
+    # forked from this one lacks it, and would wait for it at its exit.
     faulthandler.dump_traceback_later(SECONDS, exit=True)
+    os.register_at_fork(before=faulthandler.cancel_dump_traceback_later)
     getattr(import_module(module), function)(*json.loads(arguments))
     faulthandler.cancel_dump_traceback_later()
 

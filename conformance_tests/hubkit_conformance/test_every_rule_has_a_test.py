@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent / "rules"
 NAME = re.compile(r"test_r(\d\d)_[a-z0-9_]+")
 
 
-def tests() -> list[tuple[str, str]]:
+def collected() -> list[tuple[str, str]]:
     """(file, function) of each test of a rule."""
     return [
         (path.stem, node.name)
@@ -23,12 +23,12 @@ def tests() -> list[tuple[str, str]]:
 
 
 def test_every_rule_has_a_test_and_every_test_a_rule():
-    tested = {int(match[1]) for _, name in tests() if (match := NAME.fullmatch(name))}
+    tested = {int(match[1]) for _, name in collected() if (match := NAME.fullmatch(name))}
     assert tested == {rule.number for rule in RULES}
 
 
 def test_every_tests_name_says_which_rule_it_is_about():
-    for file, name in tests():
+    for file, name in collected():
         match = NAME.fullmatch(name)
         assert match, f"{file}.{name} must be called test_rNN_what_it_shows"
         assert file.startswith(f"test_r{match[1]}_"), f"{name} is in {file}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -35,8 +36,12 @@ def until(come_true: Callable[[], object], what: str = "the condition") -> None:
 def parked(*tasks: Task[Any]) -> None:
     """Let others run until each of `tasks` is in a wait that a wake-up can reach."""
     for task in tasks:
-        assert not task.done() or task.exception() is None, f"{task!r} ended by {task.exception()!r}"
-        until(lambda task=task: task.ticket is not None, f"{task!r} waiting")  # type: ignore[misc]
+        until(partial(_waits, task), f"{task!r} waiting")
+
+
+def _waits(task: Task[Any]) -> bool:
+    assert not task.done(), f"{task!r} has ended instead of waiting"
+    return getattr(task.ticket, "armed", False)  # not so while it merely yields
 
 
 def parked_in_order(count: int, fn: Callable[[int], Any]) -> list[Task[Any]]:

@@ -235,7 +235,7 @@ class Endpoint(StandardSocket):
             hub.arm_fd(fd, direction, ticket)
             if not self._open:
                 hub.forget_fd(fd)
-            elif record is not None and _hint(record, direction):
+            elif record is not None and (record.readable if direction == READ else record.writable):
                 hub.fire(ticket, WOKEN)
             outcome = wait(ticket, left)
         except BaseException:

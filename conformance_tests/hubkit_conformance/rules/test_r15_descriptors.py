@@ -298,7 +298,7 @@ def test_r15_what_happens_to_the_old_does_not_wake_who_waits_for_the_new(stack):
             wait_readable(read_end)
             os.set_blocking(read_end, False)
             try:
-                return os.read(read_end, 10)
+                return os.read(read_end, 100)
             except BlockingIOError:
                 spurious.append("wake-up")
 
