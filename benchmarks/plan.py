@@ -45,6 +45,7 @@ class Workload(NamedTuple):
 
 SLEEP = Workload("sleep", "sleep(0)", 40_000)
 SPAWN = Workload("spawn", "spawn+join", 4_000)
+BATCH = Workload("batch", "spawn+join, 100 at once", 4_000)
 BLOCK = Workload("block", "blocks once", 4_000)
 PINGPONG = Workload("pingpong", "ping-pong", 8_000)
 STREAM = Workload("stream", "stream", 150_000)
@@ -57,7 +58,7 @@ FLOOR = Workload("floor", "greenlet switch", 200_000)
 
 #: The table of ratios, in its order.
 COMMON = (SLEEP, SPAWN, BLOCK, PINGPONG, STREAM, TIMER)
-WORKLOADS = (*COMMON, CROWD, ECHO, MEMORY, ENTRY, FLOOR)
+WORKLOADS = (*COMMON, BATCH, CROWD, ECHO, MEMORY, ENTRY, FLOOR)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ COMPARISONS = (
         for (subject, reference), targets in RATIOS.items()
         for workload, target in zip(COMMON, targets, strict=True)
     ),
-    *(Comparison(CROWD, subject, reference) for subject, reference in RATIOS),
+    *(Comparison(workload, *pair) for workload in (BATCH, CROWD) for pair in RATIOS),
     Comparison(ECHO, NATIVE, "gevent", 0.75, speed=False),
     Comparison(ECHO, ON_GEVENT, "gevent", speed=False),
     Comparison(MEMORY, NATIVE, "gevent", 1.0, speed=False),

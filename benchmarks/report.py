@@ -37,7 +37,8 @@ machine to another, nanoseconds do not. The workloads of hubkit, gevent and even
 and looks at their order, and fails if it was not what is to be measured.
 
 - sleep(0): 100 tasks let each other run; time for one sleep.
-- spawn+join: a task that does not block, one after the other.
+- spawn+join: a task that does not block is spawned and joined, then the next. Spawning 100 before the first
+  is joined is measured as well: hubkit then runs them without a switch between.
 - blocks once: 100 tasks are spawned, each does one sleep(0), all are joined; time for one task.
 - ping-pong: a number goes from one task to another and back through two queues; a round trip.
 - stream: put into a queue and get from it again, without waiting; both together.

@@ -84,6 +84,24 @@ def spawn(verbs: Verbs, count: int) -> int:
     return elapsed
 
 
+def batch(verbs: Verbs, count: int) -> int:
+    """Spawn 100 tasks that do not block, and join them."""
+    start_task, join = verbs.spawn, verbs.join
+    ran = 0
+
+    def work() -> None:
+        nonlocal ran
+        ran += 1
+
+    start = clock()
+    for _ in range(count // BATCH):
+        for task in [start_task(work) for _ in range(BATCH)]:
+            join(task)
+    elapsed = clock() - start
+    expect(ran == count, f"{ran} tasks ran instead of {count}")
+    return elapsed
+
+
 def block(verbs: Verbs, count: int) -> int:
     """Spawn 100 tasks that each block once, and join them."""
     start_task, join, pause = verbs.spawn, verbs.join, verbs.sleep
@@ -182,4 +200,4 @@ def _timer(verbs: Verbs, count: int, size: int) -> int:
     return elapsed
 
 
-ROUNDS = {fn.__name__: fn for fn in (sleep, spawn, block, pingpong, stream, timer, crowd)}
+ROUNDS = {fn.__name__: fn for fn in (sleep, spawn, batch, block, pingpong, stream, timer, crowd)}

@@ -50,6 +50,24 @@ async def spawn(count: int) -> int:
     return elapsed
 
 
+async def batch(count: int) -> int:
+    """Spawn 100 tasks that do not block, and join them."""
+    create_task = asyncio.create_task
+    ran = 0
+
+    async def work() -> None:
+        nonlocal ran
+        ran += 1
+
+    start = clock()
+    for _ in range(count // BATCH):
+        for task in [create_task(work()) for _ in range(BATCH)]:
+            await task
+    elapsed = clock() - start
+    expect(ran == count, f"{ran} tasks ran instead of {count}")
+    return elapsed
+
+
 async def block(count: int) -> int:
     """Spawn 100 tasks that each block once, and join them."""
     create_task, pause = asyncio.create_task, asyncio.sleep
@@ -149,4 +167,4 @@ async def _timer(count: int, size: int) -> int:
     return elapsed
 
 
-ROUNDS = {fn.__name__: fn for fn in (sleep, spawn, block, pingpong, stream, timer, crowd)}
+ROUNDS = {fn.__name__: fn for fn in (sleep, spawn, batch, block, pingpong, stream, timer, crowd)}
