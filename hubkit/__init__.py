@@ -3,8 +3,8 @@
 Where things are. What you import is here; each noun has a file of its own name:
 
     tasks scopes timeouts task_group waits running    spawning, cancelling, waiting for the end
-    events locks conditions semaphores barriers       synchronisation
-    queues channels pools futures local threads       passing values, limiting, native threads
+    events locks conditions semaphores handover       synchronisation
+    queues heap pools futures local threads           passing values, limiting, native threads
     fds green.socket                                  descriptors and sockets
     patching registry                                 the standard library; which hub
     contract waiting originals errors                 what everything stands on
@@ -18,6 +18,7 @@ Nothing is chosen, patched or started by importing.
 
 import sys as _sys
 
+from .conditions import Condition
 from .errors import (
     Busy,
     Cancelled,
@@ -33,13 +34,18 @@ from .errors import (
     UnknownHub,
     WrongContext,
 )
+from .events import Event
 from .fds import notify_closing, wait_readable, wait_writable
 from .futures import Future
 from .local import Local
+from .locks import Lock, RLock
 from .patching import is_patched, original, patch
+from .pools import Pool
+from .queues import Empty, Full, LifoQueue, PriorityQueue, Queue, ShutDown, SimpleQueue
 from .registry import available_hubs, current_hub, use
 from .running import checkpoint, now, run, sleep
 from .scopes import shield
+from .semaphores import BoundedSemaphore, Semaphore
 from .task_group import TaskGroup
 from .tasks import Task, all_tasks, current_task, spawn, spawn_later
 from .threads import to_thread
@@ -50,18 +56,32 @@ from .workers import remember_depth as _remember_depth
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoundedSemaphore",
     "Busy",
     "Cancelled",
     "Closed",
+    "Condition",
     "Deadlock",
+    "Empty",
+    "Event",
+    "Full",
     "Future",
     "HubAlreadyChosen",
     "HubError",
     "HubNotInstalled",
     "InvalidHub",
     "InvalidState",
+    "LifoQueue",
     "Local",
+    "Lock",
     "NotSupported",
+    "Pool",
+    "PriorityQueue",
+    "Queue",
+    "RLock",
+    "Semaphore",
+    "ShutDown",
+    "SimpleQueue",
     "Task",
     "TaskCancelled",
     "TaskGroup",

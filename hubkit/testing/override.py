@@ -20,7 +20,8 @@ def override(name: str, grace: float | None = GRACE) -> Iterator[type[Hub]]:
 
     What was chosen before is set aside, and comes back with its hubs when the block is left. Then the tasks
     left on the hubs made inside are cancelled and joined for at most `grace` seconds, as by `run`, and
-    this thread's hub is closed. Not inside a task, and not in two threads at once.
+    this thread's hub is closed. A hub of that kind that this thread has already serves inside, too. Not
+    inside a task, and not in two threads at once.
 
     Switches: if it must wait, on leaving. Call from: a thread that runs no task. Raises: UnknownHub,
     HubNotInstalled, InvalidHub.

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import registry, waiting
 from ..contract import Hub
-from ..tasks import Task
+from ..tasks import NEW, Task
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -40,7 +40,7 @@ def _format_hub(hub: Hub) -> str:
 def _format_task(task: Task[Any]) -> str:
     frame = _frame(task)
     if frame is None:
-        state = "has not started" if task.carrier is None else "runs, see the stack of its thread"
+        state = "has not started" if task._state == NEW else "runs, see the stack of its thread"
         return f"{task!r} {state}"
     stack = _stack(frame)
     waits = f" {call}" if (call := _waits_in(stack)) else ""

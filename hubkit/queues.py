@@ -1,0 +1,394 @@
+"""Queue, LifoQueue, PriorityQueue and SimpleQueue: items handed to those who wait for them.
+
+What must live here: matching items with getters, and what the standard `queue` module promises. What this
+file must not know: hubs; how places are given out (handover.py); how a heap is shared (heap.py).
+
+There is no lock: an item, a ticket, a place is taken or put back in one atomic step.
+
+1. `put` adds its item first and then looks for getters.
+2. `get` publishes its ticket first and then looks for items.
+3. Whoever has taken an item for a getter that is gone puts it back where it was and looks again.
+
+A getter holds its item from the moment it is handed over, but gives its place in a bounded queue on only
+once it runs: if something is thrown into it before, the item goes back to the head, where its place still is.
+"""
+
+from __future__ import annotations
+
+import queue as _stdlib
+import sys
+from collections import deque
+from collections.abc import Iterator
+from itertools import repeat
+from operator import length_hint
+from queue import Empty, Full
+from typing import Any, Generic, TypeVar
+
+from .handover import Handover
+from .heap import Heap, InUse
+from .registry import this_task
+from .waiting import CLOSED, WOKEN, Ticket, WaitQueue, check_timeout, deliver_latched, latched, wait
+
+if sys.version_info >= (3, 13):
+    from queue import ShutDown
+else:
+
+    class ShutDown(Exception):
+        """The queue was shut down."""
+
+
+__all__ = ["Empty", "Full", "LifoQueue", "PriorityQueue", "Queue", "ShutDown", "SimpleQueue"]
+
+T = TypeVar("T")
+
+
+class SimpleQueue(Generic[T]):
+    """Unbounded, and nothing but put and get. Shaped as `queue.SimpleQueue`."""
+
+    __slots__ = ("__weakref__", "_getters", "_items")
+
+    def __init__(self) -> None:
+        self._items: Any = self._new_items()
+        self._getters = WaitQueue()
+
+    def _new_items(self) -> Any:
+        return deque()
+
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+        """Add an item. Never waits: `block` and `timeout` are there for the shape.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        """
+        self._items.append(item)
+        if self._getters:
+            self._match()
+
+    def put_nowait(self, item: T) -> None:
+        """Add an item, as `put`.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        """
+        self.put(item, False)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Take the next item, waiting for one at most `timeout` seconds (None: for ever).
+
+        Zero or less means not to wait.
+
+        Switches: if it must wait. Call from: hub | any thread. Raises: Empty; Cancelled.
+        """
+        if timeout is not None:
+            timeout = check_timeout(timeout)
+        if latched and block:
+            deliver_latched()
+        if not self._getters:
+            try:
+                return self._items.popleft()  # type: ignore[no-any-return]
+            except IndexError:
+                pass
+        return self._get_in_turn(timeout if block else 0.0)
+
+    def get_nowait(self) -> T:
+        """Take the next item if there is one.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: Empty.
+        """
+        return self.get(False)
+
+    def _get_in_turn(self, timeout: float | None) -> T:
+        if self._getters:
+            self._match()  # some may have gone, and not have withdrawn yet
+            if not self._getters:
+                try:
+                    return self._items.popleft()  # type: ignore[no-any-return]
+                except IndexError:
+                    pass
+        if timeout == 0:
+            raise Empty
+        ticket = Ticket(this_task())
+        self._getters.add(ticket)
+        self._match()
+        outcome = wait(ticket, timeout, self._getters.discard, self._undo)
+        if type(outcome) is tuple:
+            return outcome[0]  # type: ignore[no-any-return]
+        return self._got_nothing(outcome)
+
+    def _got_nothing(self, outcome: Any) -> T:
+        raise Empty
+
+    def _match(self) -> None:
+        """Hand items to those who wait for them, in a tuple: an item may be anything."""
+        items, getters = self._items, self._getters
+        while items and getters:
+            ticket = getters.next()
+            if ticket is None:
+                continue
+            try:
+                item = items.popleft()
+            except InUse:  # whoever uses it looks for getters after
+                getters.put_first(ticket)
+                return
+            except IndexError:
+                getters.put_first(ticket)
+                continue
+            if not ticket.task.hub.fire(ticket, (item,)):
+                items.appendleft(item)
+
+    def _undo(self, outcome: Any) -> None:
+        """Something was thrown into a getter in the instant of the hand-over."""
+        if type(outcome) is tuple:
+            self._items.appendleft(outcome[0])
+            self._match()
+
+    def qsize(self) -> int:
+        """The number of items that nobody has been given yet.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        """
+        return len(self._items)
+
+    def empty(self) -> bool:
+        """Whether `qsize()` is zero; it may not be any more when you look.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        """
+        return not self._items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self._items)} items, {len(self._getters)} waiting>"
+
+
+class _Places(Handover):
+    """The places of a bounded queue, given to putters in the order of their coming."""
+
+    __slots__ = ("_freed", "_stock")
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._stock = repeat(None, number)
+        self._freed: deque[None] = deque()
+
+    def take(self, timeout: float | None) -> Any:
+        if self._take_in_turn():
+            return WOKEN
+        return None if timeout == 0 else self._queue_up(timeout)
+
+    def give_back(self, number: int = 1) -> None:
+        self._freed.extend(repeat(None, number))
+        if self._waiters:
+            self._match()
+
+    def close(self) -> None:
+        self._waiters.wake_all(CLOSED)
+
+    def _take(self) -> bool:
+        try:
+            self._freed.pop()
+        except IndexError:
+            return next(self._stock, True) is None
+        return True
+
+    def _put_back(self) -> None:
+        self._freed.append(None)
+
+
+class Queue(SimpleQueue[T]):
+    """First in, first out; bounded if `maxsize` is one or more. Shaped as `queue.Queue`.
+
+    `for item in queue` takes items until the queue is shut down and empty.
+    """
+
+    __slots__ = ("_done", "_joiners", "_places", "_put", "_shut", "maxsize")
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__()
+        self.maxsize = maxsize
+        self._places = _Places(maxsize) if maxsize > 0 else None
+        self._shut = False
+        # How many were put, and how many are done: `next` counts in one atomic step.
+        self._put = repeat(None, sys.maxsize)
+        self._done = repeat(None, sys.maxsize)
+        self._joiners = WaitQueue()
+
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+        """Add an item, waiting for a place at most `timeout` seconds (None: for ever).
+
+        Zero or less means not to wait. Not blocking, or unbounded, it may be called from signal handlers
+        and finalizers.
+
+        Switches: if it must wait. Call from: hub | any thread; as above, signal. Raises: Full; ShutDown;
+        Cancelled.
+        """
+        if timeout is not None:
+            timeout = check_timeout(timeout)
+        if latched and block:
+            deliver_latched()
+        if self._shut:
+            raise ShutDown
+        if self._places is not None:
+            outcome = self._places.take(timeout if block else 0.0)
+            if outcome is CLOSED or self._shut:
+                raise ShutDown
+            if outcome is not WOKEN:
+                raise Full
+        next(self._put)
+        self._items.append(item)
+        if self._getters:
+            self._match()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Take the next item, waiting for one at most `timeout` seconds (None: for ever).
+
+        Zero or less means not to wait.
+
+        Switches: if it must wait. Call from: hub | any thread. Raises: Empty; ShutDown once the queue is
+        shut down and empty; Cancelled.
+        """
+        if timeout is not None:
+            timeout = check_timeout(timeout)
+        if latched and block:
+            deliver_latched()
+        if self._getters:
+            item = self._get_in_turn(timeout if block else 0.0)
+        else:
+            try:
+                item = self._items.popleft()
+            except IndexError:
+                if self._shut:
+                    raise ShutDown from None
+                item = self._get_in_turn(timeout if block else 0.0)
+        if self._places is not None:
+            self._places.give_back()
+        return item
+
+    def _get_in_turn(self, timeout: float | None) -> T:
+        if self._shut and not self._items:
+            raise ShutDown
+        return super()._get_in_turn(timeout)
+
+    def _got_nothing(self, outcome: Any) -> T:
+        raise ShutDown if outcome is CLOSED else Empty
+
+    def _match(self) -> None:
+        super()._match()
+        if self._shut and not self._items:
+            self._getters.wake_all(CLOSED)
+
+    def full(self) -> bool:
+        """Whether there is no place left; there may be one when you look.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        """
+        return 0 < self.maxsize <= len(self._items)
+
+    def task_done(self) -> None:
+        """Say that an item that was taken has been dealt with; `join` waits for all of them.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: ValueError if called more often
+        than items were put.
+        """
+        if self._unfinished() <= 0:
+            raise ValueError("task_done() called more often than items were put")
+        next(self._done)
+        if self._joiners and not self._unfinished():
+            self._joiners.wake_all()
+
+    def _unfinished(self) -> int:
+        return length_hint(self._done) - length_hint(self._put)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until every item that was put is done, at most `timeout` seconds; whether it is so.
+
+        Switches: if it must wait. Call from: hub | any thread. Raises: Cancelled.
+        """
+        timeout = check_timeout(timeout)
+        if latched:
+            deliver_latched()
+        if not self._unfinished():
+            return True
+        if timeout == 0:
+            return False
+        ticket = Ticket(this_task())
+        self._joiners.add(ticket)
+        if not self._unfinished():
+            self._joiners.wake_all()
+        return wait(ticket, timeout, self._joiners.discard) is WOKEN
+
+    def shutdown(self, immediate: bool = False) -> None:
+        """Take no more items; getters get what is left and then ShutDown, putters ShutDown at once.
+
+        Immediately: what is left is dropped and counts as done.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        """
+        self._shut = True
+        if immediate:
+            self._drain()
+        self._match()
+        if self._places is not None:
+            self._places.close()
+
+    def _drain(self) -> None:
+        while self._items:
+            try:
+                self._items.popleft()
+            except IndexError:
+                return
+            if self._unfinished() > 0:
+                self.task_done()
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            try:
+                yield self.get()
+            except ShutDown:
+                return
+
+
+class _Stack(deque[T]):
+    """A deque whose next item is the newest."""
+
+    __slots__ = ()
+
+    def popleft(self) -> T:
+        return self.pop()
+
+    def appendleft(self, item: T) -> None:
+        self.append(item)
+
+
+class LifoQueue(Queue[T]):
+    """Last in, first out. Shaped as `queue.LifoQueue`."""
+
+    __slots__ = ()
+
+    def _new_items(self) -> Any:
+        return _Stack()
+
+
+class PriorityQueue(Queue[T]):
+    """The smallest item first. Shaped as `queue.PriorityQueue`; items are compared with `<`."""
+
+    __slots__ = ()
+
+    def _new_items(self) -> Any:
+        return Heap()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Take the smallest item, as `Queue.get`.
+
+        Switches: if it must wait. Call from: hub | any thread. Raises: as `Queue.get`.
+        """
+        item = super().get(block, timeout)
+        if self._getters:  # they may have found the heap in use by us
+            self._match()
+        return item
+
+
+assert Empty is _stdlib.Empty and Full is _stdlib.Full
