@@ -61,6 +61,7 @@ class LoopHub(Ring):
         self._throws: deque[Task[Any]] = deque()
         self._adopted: list[greenlet] = []
         self._io_ready = False
+        self._in_turn = False
         self._poller: Poller = make_poller(self.fire)
         self.host = self.host_class(self)
         self.host.watch(self._poller.fileno())
@@ -194,7 +195,7 @@ class LoopHub(Ring):
         """Run ready tasks for one slice. Called by the host in its loop's greenlet."""
         if self._closed:
             return
-        self._awake = True
+        self._awake = self._in_turn = True
         self._new_slice()
         try:
             while self._throws:
@@ -220,7 +221,7 @@ class LoopHub(Ring):
         self.turn()
 
     def _end_turn(self) -> None:
-        self._awake = False
+        self._awake = self._in_turn = False
         if self._ready or self._throws:
             self._wake()
         else:
@@ -240,6 +241,8 @@ class LoopHub(Ring):
         """Give the CPU to the host; returns when somebody has switched back."""
         if not self._awake:
             self._settle()
+        elif not self._in_turn:
+            self.host.hold(True)  # the loop must live until the turn that another thread has asked for
         try:
             self.host.switch()
         except self.host.exhausted:

@@ -1,0 +1,102 @@
+"""hubkit.testing: override and format_tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from hubkit import registry, testing
+from hubkit.contract import Adapter, Hub
+from hubkit.errors import UnknownHub
+from hubkit.futures import Future
+from hubkit.registry import current_hub
+from hubkit.running import sleep
+from hubkit.tasks import spawn, spawn_later
+from hubkit.waiting import latched
+from hubkit_conformance.tools import LONG, PATIENCE, parked
+
+
+def test_override_sets_the_choice_aside_and_puts_it_back(hub: Hub, adapter: Adapter) -> None:
+    task = spawn(sleep, LONG)
+    choice, chosen = registry._choice, registry.chosen()
+    with testing.override("hubkit.thread_hub:ThreadHub") as hub_class:
+        assert registry.chosen() == hub_class.name == "threads"
+        assert (current_hub() is hub) == (adapter.name == "threads"), "one of its kind serves inside, too"
+        with pytest.raises(registry.HubAlreadyChosen, match=r"hubkit\.testing\.override"):
+            registry.use("module:Other")
+    assert registry.chosen() == chosen
+    assert registry._choice is choice
+    assert current_hub() is hub
+    assert not task.done()
+
+
+def test_override_ends_what_was_left_inside(adapter: Adapter) -> None:
+    trace = []
+
+    def cleaning() -> None:
+        try:
+            sleep(LONG)
+        finally:
+            sleep(0.001)
+            trace.append("cleaned up")
+
+    with testing.override(adapter.hub):
+        inside = current_hub()
+        parked(spawn(cleaning))
+        spawn_later(LONG, trace.append, "never")
+    assert trace == ["cleaned up"]
+    assert inside not in registry.hubs()
+    assert not latched
+
+
+def test_override_puts_back_after_an_error(adapter: Adapter) -> None:
+    choice = registry._choice
+    with pytest.raises(KeyError):
+        with testing.override(adapter.hub):
+            raise KeyError
+    assert registry._choice is choice
+    with pytest.raises(UnknownHub):
+        with testing.override("no such hub"):
+            pytest.fail("entered")
+    assert registry._choice is choice
+
+
+def test_override_in_override(adapter: Adapter) -> None:
+    with testing.override(adapter.hub):
+        outer = current_hub()
+        with testing.override(adapter.hub):
+            assert spawn(int).result(PATIENCE) == 0
+        assert current_hub() is outer
+        assert spawn(int).result(PATIENCE) == 0
+
+
+def test_format_tasks_tells_what_each_waits_for_and_where(hub: Hub) -> None:
+    future: Future[int] = Future()
+
+    def outer_function() -> int:
+        return future.result()
+
+    task = spawn(outer_function)
+    task.name = "mine"
+    parked(task)
+    text = testing.format_tasks()
+    block = text[text.index("<Task mine waiting>") :]
+    first, _, stack = block.partition("\n")
+    assert first == f"<Task mine waiting> in Future.result() of {future!r}"
+    assert stack.splitlines()[0].endswith("in outer_function")
+    assert "hub.park" not in stack, "how it is suspended is nobody's concern"
+    assert f"hub {hub.name}: 1 tasks" in text
+    assert "in test_format_tasks_tells_what_each_waits_for_and_where" in text, "the main task's own stack"
+    future.set_result(1)
+
+
+def test_format_tasks_of_tasks_that_have_no_stack(hub: Hub) -> None:
+    task = spawn_later(LONG, int)
+    assert f"{task!r} has not started" in testing.format_tasks()
+
+
+def test_format_tasks_makes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_choice", None)
+    monkeypatch.setattr(registry, "_cache", registry.ThreadLocal())
+    monkeypatch.setattr(registry, "_alive", {})
+    assert testing.format_tasks() == "there is no hub"
+    assert registry.chosen() is None
