@@ -63,3 +63,11 @@ def _stuff(sock: standard.socket, size: int) -> int:
             sent += standard.socket.send(sock, bytes(size), socket.MSG_DONTWAIT)
     except BlockingIOError:
         return sent
+
+
+def has_data(sock: standard.socket) -> bool:
+    """Whether a byte could be read now; past all of hubkit."""
+    try:
+        return bool(standard.socket.recv(sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return False
