@@ -160,8 +160,8 @@ def measure(comparison: Comparison, effort: Effort) -> Result:
     workload = comparison.workload
     names = comparison.contenders
     samples: list[list[Sample]] = [[] for _ in names]
-    rounds = 1 if workload.fresh else effort.rounds
-    for _ in range(effort.launches):
+    launches, rounds = (effort.fresh, 1) if workload.fresh else (effort.launches, effort.rounds)
+    for _ in range(launches):
         with ExitStack() as stack:
             runners = [Runner(stack, name, workload) for name in names]
             count = effort.count(workload)

@@ -7,7 +7,6 @@ run or shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 NATIVE, ON_GEVENT, ON_EVENTLET = "hubkit-native", "hubkit-gevent", "hubkit-eventlet"
 NEW_WORKERS = "hubkit-native-new-workers"
@@ -33,7 +32,8 @@ NEEDS = {
 }
 
 
-class Workload(NamedTuple):
+@dataclass(frozen=True)
+class Workload:
     """One kind of operation."""
 
     name: str
@@ -122,11 +122,13 @@ COMPARISONS = (
 )
 
 
-class Effort(NamedTuple):
+@dataclass(frozen=True)
+class Effort:
     """How long to measure."""
 
     launches: int  #: fresh pairs of processes: where things lie in memory differs from one to the next
     rounds: int  #: pairs of rounds in each
+    fresh: int  #: pairs of processes where each is good for one round only
     share: float = 1  #: of the operations in a round
 
     def count(self, workload: Workload) -> int:
@@ -134,5 +136,5 @@ class Effort(NamedTuple):
         return workload.count if workload in (MEMORY, CROWD) else int(workload.count * self.share)
 
 
-FULL = Effort(launches=5, rounds=9)
-QUICK = Effort(launches=2, rounds=5, share=0.5)
+FULL = Effort(launches=5, rounds=9, fresh=3)
+QUICK = Effort(launches=2, rounds=5, fresh=1, share=0.5)

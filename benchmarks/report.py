@@ -30,11 +30,11 @@ missed, `pytest benchmarks --benchmark-only` takes the options of pytest-benchma
 ## How it is measured
 
 Each contender runs in a process of its own. Short rounds of the two that are compared take turns, A B A
-B …; each round is set against the one right after it, and the figure is the median of these pairs,
-{launches} times {rounds} of them, from {launches} fresh pairs of processes. Ratios carry over from one
-machine to another, nanoseconds do not. The workloads of hubkit, gevent and eventlet are the same code
-(`benchmarks/rounds.py`); asyncio's are the same with `await`. Every round counts what its tasks did
-and looks at their order, and fails if it was not what is to be measured.
+B …; each round is set against the one right after it, and the figure is the median of these pairs: {rounds}
+from each of {launches} fresh pairs of processes, for memory one from each of {fresh}. Ratios carry over from
+one machine to another, nanoseconds do not. The workloads of hubkit, gevent and eventlet are the same
+code (`benchmarks/rounds.py`); asyncio's are the same with `await`. Every round counts what its tasks
+did and looks at their order, and fails if that was not what is to be measured.
 
 - sleep(0): 100 tasks let each other run; time for one sleep.
 - spawn+join: a task that does not block is spawned and joined, then the next. Spawning 100 before the first
@@ -224,7 +224,7 @@ def complete(results: Results) -> bool:
 def document(results: Results) -> str:
     """docs/benchmarks.md."""
     lines = [
-        HEAD.format(launches=FULL.launches, rounds=FULL.rounds),
+        HEAD.format(launches=FULL.launches, rounds=FULL.rounds, fresh=FULL.fresh),
         "## Machine",
         "",
         *(f"- {line}" for line in machine()),

@@ -187,12 +187,12 @@ def _timer(verbs: Verbs, count: int, size: int) -> int:
         nonlocal woken
         pause(MILLISECOND)
         if woken % size == 0:
-            expect(clock() - batch >= 1_000_000, "the first sleep was shorter than a millisecond")
+            expect(clock() - begin >= 1_000_000, "the first sleep was shorter than a millisecond")
         woken += 1
 
     start = clock()
     for _ in range(count // size):
-        batch = clock()
+        begin = clock()
         for task in [start_task(work) for _ in range(size)]:
             join(task)
     elapsed = clock() - start

@@ -154,12 +154,12 @@ async def _timer(count: int, size: int) -> int:
         nonlocal woken
         await pause(MILLISECOND)
         if woken % size == 0:
-            expect(clock() - batch >= 1_000_000, "the first sleep was shorter than a millisecond")
+            expect(clock() - begin >= 1_000_000, "the first sleep was shorter than a millisecond")
         woken += 1
 
     start = clock()
     for _ in range(count // size):
-        batch = clock()
+        begin = clock()
         for task in [create_task(work()) for _ in range(size)]:
             await task
     elapsed = clock() - start
