@@ -152,4 +152,3 @@ class Future(Watched, Generic[T]):
         else:
             how = "cancelled" if outcome.cancelled else "failed" if outcome.error is not None else "done"
         return f"<Future {how} at {id(self):#x}>"
-

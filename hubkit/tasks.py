@@ -17,8 +17,9 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
-from .contract import Hub, TimerHandle
-from .errors import Cancelled, Closed, TaskCancelled
+from .contract import Hub
+from .delays import Delay
+from .errors import Cancelled, TaskCancelled
 from .registry import current_hub, hub_to_spawn, this_task
 from .scopes import Scope
 from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, wait
@@ -164,8 +165,8 @@ class Task(Watched, Generic[T]):
         if not self._requests:
             self._requests.append(Cancelled(self))
         self.nudge()
-        if type(self.carrier) is _Delay:
-            self.carrier()  # to its end, now
+        if type(self.carrier) is Delay:
+            self.carrier.cancel()
         return True
 
     def interrupt(self, error: BaseException) -> None:
@@ -368,33 +369,10 @@ def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     hub = hub_to_spawn()
     task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
     hub.tasks[task] = None
-    task.carrier = starter = _Delay(task)
+    task.carrier = starter = Delay(task)
     if seconds is not None:
         starter.timer = hub.call_at(hub.now() + seconds, starter)
     return task
-
-
-class _Delay:
-    """Starts a task later: by its timer, or by a cancel that need not wait for it."""
-
-    __slots__ = ("_claims", "_task", "timer")
-
-    def __init__(self, task: Task[Any]) -> None:
-        self._task = task
-        self._claims = [True]
-        self.timer: TimerHandle | None = None
-
-    def __call__(self) -> None:
-        try:
-            self._claims.pop()
-        except IndexError:  # started already
-            return
-        if self.timer is not None:
-            self.timer.cancel()
-        try:
-            self._task.hub.start(self._task)
-        except Closed:  # which has dropped the task
-            pass
 
 
 def current_task() -> Task[Any] | None:

@@ -29,9 +29,7 @@ class Waited(NamedTuple):
     pending: KeysView[Any]
 
 
-def wait(
-    tasks: Iterable[Watched], timeout: float | None = None, return_when: str = ALL_COMPLETED
-) -> Waited:
+def wait(tasks: Iterable[Watched], timeout: float | None = None, return_when: str = ALL_COMPLETED) -> Waited:
     """Wait until all of `tasks` (tasks, futures) have ended, or `timeout` seconds; (done, pending).
 
     With FIRST_COMPLETED until one has ended, with FIRST_EXCEPTION until one has failed or all have ended.

@@ -10,6 +10,7 @@ from math import inf, nan
 from typing import Any
 
 import pytest
+from hubs import each_hub
 
 from hubkit import registry, running
 from hubkit.contract import ORDERED_YIELD, Hub
@@ -21,7 +22,6 @@ from hubkit.tasks import all_tasks, current_task, spawn, spawn_later
 from hubkit.timeouts import move_on_after
 from hubkit_conformance.child import Child
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, not_before, parked, until
-from hubs import each_hub
 
 
 def cleaning(trace: list[str], what: str = "cleaned up") -> None:
@@ -236,7 +236,8 @@ def test_two_threads_run_programs_that_do_not_disturb_each_other(hub: Hub) -> No
         return sum(task.result(PATIENCE) for task in tasks)
 
     threads = [
-        threading.Thread(target=lambda number=number: results.append(run(program, number))) for number in range(4)
+        threading.Thread(target=lambda number=number: results.append(run(program, number)))
+        for number in range(4)
     ]
     keeper = spawn(sleep, LONG)
     for thread in threads:
@@ -302,7 +303,10 @@ def at_exit_with_a_thread() -> None:
 def test_tasks_are_ended_after_the_last_thread_has(hub_name: str) -> None:
     finished = Child(hub_name)(at_exit_with_a_thread, status=None)
     lines = finished.output.splitlines()
-    if "can't create new thread at interpreter shutdown" in finished.errors or "no further thread" in finished.errors:
+    if (
+        "can't create new thread at interpreter shutdown" in finished.errors
+        or "no further thread" in finished.errors
+    ):
         lines.insert(1, "thread: 8")  # of a hub of threads on CPython 3.12
     assert lines == ["end of the program", "thread: 8", "cleaned up"], str(finished)
 
@@ -320,7 +324,9 @@ def at_exit_with_daemon_threads() -> None:
     def spawn_and_end() -> None:
         parked(spawn(sleep, LONG))
 
-    threads = [threading.Thread(target=target, daemon=True) for target in (serve, serve_with_run, spawn_and_end)]
+    threads = [
+        threading.Thread(target=target, daemon=True) for target in (serve, serve_with_run, spawn_and_end)
+    ]
     for thread in threads:
         thread.start()
     threads[2].join()

@@ -45,8 +45,8 @@ def test_what_is_no_function_is_refused_at_the_call(bad: Any) -> None:
 
 def test_any_keyword_may_be_passed_on() -> None:
     names = ("fn", "self", "delay", "hub", "args", "kwargs")
-    task = spawn(dict, **{name: 1 for name in names})
-    assert task.result(PATIENCE) == {name: 1 for name in names}
+    task = spawn(dict, **dict.fromkeys(names, 1))
+    assert task.result(PATIENCE) == dict.fromkeys(names, 1)
     assert spawn_later(0, dict, fn=1, delay=2).result(PATIENCE) == {"fn": 1, "delay": 2}
 
 
@@ -184,7 +184,7 @@ def test_t24_a_traceback_begins_with_the_tasks_own_function_and_does_not_grow() 
 def test_t24_an_error_that_is_kept_shows_no_later_tasks_locals() -> None:
     task = spawn(fail)
     finish(task)
-    secret = "of a later task"  # noqa: S105
+    secret = "of a later task"
 
     def later(secret: str) -> str:
         checkpoint()
@@ -223,7 +223,9 @@ def test_an_error_is_logged_once_if_nobody_waits(caplog: pytest.LogCaptureFixtur
         task = spawn(fail, "lonely")
         until(task.done)
         until(lambda: caplog.records)
-    assert [repr(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["KeyError('lonely')"]
+    assert [repr(record.exc_info[1]) for record in caplog.records if record.exc_info] == [
+        "KeyError('lonely')"
+    ]
     assert task.name in caplog.text
 
 

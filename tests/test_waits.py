@@ -221,7 +221,9 @@ def test_ends_in_many_threads_at_once() -> None:
     for return_when in (ALL_COMPLETED, FIRST_EXCEPTION):
         futures: list[Future[int]] = [Future() for _ in range(200)]
         threads = [
-            threading.Thread(target=lambda part: [future.set_result(1) for future in part], args=(futures[n::4],))
+            threading.Thread(
+                target=lambda part: [future.set_result(1) for future in part], args=(futures[n::4],)
+            )
             for n in range(4)
         ]
         for thread in threads:

@@ -1,7 +1,7 @@
 """What the tests of programs that use hubkit need: another hub for a while, and who waits for what.
 
-    override   run a block on another hub
-    tasks      every task of every hub with its stack
+override   run a block on another hub
+tasks      every task of every hub with its stack
 """
 
 from .override import override
