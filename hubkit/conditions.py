@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .errors import Closed, WrongContext
+from .errors import HubError
 from .locks import Lock, RLock
 from .registry import this_task
 from .scopes import shield
@@ -125,7 +125,7 @@ class Condition:
         """Acquire in any case, and only then raise what was thrown meanwhile."""
         try:
             self._lock._acquire_restore(saved)
-        except (Closed, WrongContext):  # nobody can wait here any more, and so never get the lock
+        except HubError:  # Deadlock, Closed: waiting cannot get it
             raise
         except BaseException:
             self._take_again(saved)

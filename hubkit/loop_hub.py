@@ -19,8 +19,8 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from . import idleness, registry
 from .callbacks import Callbacks
-from .contract import INTERRUPT_HOST
-from .errors import Closed, WrongContext
+from .contract import FORK, INTERRUPT_HOST
+from .errors import WrongContext
 from .host import Host
 from .originals import ThreadLocal, get_ident, monotonic
 from .poller import Poller, StreamRecord, make_poller
@@ -258,7 +258,7 @@ class LoopHub(Ring):
         if not callable(fn):
             raise TypeError(f"call_soon() takes a function without arguments, not {fn!r}")
         if self._closed:
-            raise Closed(f"the {self.name} hub of this thread is closed: it cannot call {fn!r}")
+            raise self._refusal(f"it cannot call {fn!r}")
         self._callbacks.add(copy_context(), fn)
 
     def call_at(self, when: float, fn: Callable[[], object]) -> Timer:
@@ -267,7 +267,7 @@ class LoopHub(Ring):
         Switches: never. Call from: any thread. Raises: Closed.
         """
         if self._closed:
-            raise Closed(f"the {self.name} hub of this thread is closed: it cannot wait for a time")
+            raise self._refusal("it cannot wait for a time")
         timer = Timer(when, fn, self._timers)
         if get_ident() == self._thread:
             self._add_timer(timer)
@@ -299,7 +299,7 @@ class LoopHub(Ring):
         Switches: never. Call from: hub. Raises: Busy, OSError, Closed.
         """
         if self._closed:
-            raise Closed(f"the {self.name} hub of this thread is closed: it cannot watch a descriptor")
+            raise self._refusal("it cannot watch a descriptor")
         self._poller.arm(fd, direction, ticket)
 
     def forget_fd(self, fd: int) -> None:
@@ -322,6 +322,9 @@ class LoopHub(Ring):
         """
         if self._thread != get_ident():  # its thread does not exist here
             self._closed = True
+            return
+        if not self.supports(FORK):
+            self._closed = self._forked_off = True
             return
         task = self.current()
         self._forget_tasks(but=task)

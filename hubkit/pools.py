@@ -125,7 +125,7 @@ class Pool(Handover):
         Switches: if it must wait, at each step. Call from: hub | any thread. Raises: what `fn` raises.
         """
         _check_callable(fn)
-        return self._imap(fn, zip(*iterables))
+        return self._imap(fn, zip(*iterables, strict=False))
 
     def _imap(self, fn: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         ahead: deque[Task[T]] = deque()
@@ -146,7 +146,7 @@ class Pool(Handover):
         Switches: if it must wait, at each step. Call from: hub | any thread. Raises: what `fn` raises.
         """
         _check_callable(fn)
-        return self._imap_unordered(fn, zip(*iterables))
+        return self._imap_unordered(fn, zip(*iterables, strict=False))
 
     def _imap_unordered(self, fn: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         ahead: dict[Task[T], None] = {}

@@ -15,7 +15,6 @@ once it runs: if something is thrown into it before, the item goes back to the h
 
 from __future__ import annotations
 
-import queue as _stdlib
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -187,6 +186,9 @@ class _Places(Handover):
     def close(self) -> None:
         self._waiters.wake_all(CLOSED)
 
+    def number(self) -> int:
+        return len(self._freed) + length_hint(self._stock)
+
     def _take(self) -> bool:
         try:
             self._freed.pop()
@@ -283,9 +285,11 @@ class Queue(SimpleQueue[T]):
     def full(self) -> bool:
         """Whether there is no place left; there may be one when you look.
 
+        The place of an item that was handed over is free once its getter runs.
+
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        return 0 < self.maxsize <= len(self._items)
+        return self._places is not None and not self._places.number()
 
     def task_done(self) -> None:
         """Say that an item that was taken has been dealt with; `join` waits for all of them.
@@ -391,4 +395,3 @@ class PriorityQueue(Queue[T]):
         return item
 
 
-assert Empty is _stdlib.Empty and Full is _stdlib.Full

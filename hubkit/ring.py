@@ -19,9 +19,9 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 
 from .callbacks import Callbacks
-from .contract import Hub
+from .contract import FORK, Hub
 from .crew import Crew
-from .errors import Closed, WrongContext
+from .errors import Closed, NotSupported, WrongContext
 from .host import Host
 from .originals import monotonic
 from .tasks import Task
@@ -45,6 +45,7 @@ class Ring(Hub):
     def __init__(self) -> None:
         super().__init__()
         self._closed = False
+        self._forked_off = False  # closed because it is in a forked child, and has no FORK
         self._ready: deque[tuple[Any, Ticket | None]] = deque()
         self._awake = False
         self._credit = CREDIT
@@ -52,13 +53,22 @@ class Ring(Hub):
         self._crew = Crew(self)
         self._callbacks = Callbacks(self)
 
+    def _refusal(self, what: str) -> Exception:
+        """The error for a verb of a hub that is closed."""
+        if self._forked_off:
+            return NotSupported(
+                f"the {self.name} hub does not work in a forked child: choose one that has {FORK}, or "
+                "use no verb that waits before the child execs or exits"
+            )
+        return Closed(f"the {self.name} hub of this thread is closed: {what}")
+
     def start(self, task: Task[Any]) -> None:
         """Put a new task at the end of the ring; see `Hub.start`.
 
         Switches: never. Call from: any thread, signal. Raises: Closed.
         """
         if self._closed:
-            raise Closed(f"the {self.name} hub of this thread is closed: it cannot start {task!r}")
+            raise self._refusal(f"it cannot start {task!r}")
         self.tasks[task] = None
         self._ready.append((task, None))
         if not self._awake:
@@ -99,7 +109,7 @@ class Ring(Hub):
         if ticket.task.carrier is not g:
             raise WrongContext("only the task that a ticket was made for can wait on it")
         if self._closed:
-            raise Closed(f"the {self.name} hub of this thread is closed: nothing could end this wait")
+            raise self._refusal("nothing could end this wait")
         while ticket.outcome is None:
             if not self.switch(g):
                 self.rest()

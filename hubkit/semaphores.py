@@ -48,7 +48,9 @@ class Semaphore(Handover):
             deliver_latched()
         if self._take_in_turn():
             return True
-        return blocking and timeout != 0 and self._queue_up(timeout) is WOKEN
+        if not blocking or timeout == 0:
+            return False
+        return self._queue_up(timeout) is WOKEN
 
     def release(self, n: int = 1) -> None:
         """Give `n` permits: to those who wait longest, and for later.

@@ -129,8 +129,8 @@ def test_run_a_module(folder: Path) -> None:
 @pytest.mark.parametrize("hub", PATCHING)
 def test_run_patches_before_the_first_import(hub: str, folder: Path) -> None:
     need(hub)
-    script = "import time\nbefore = time.sleep\nimport hubkit\n"
-    script += "print(hubkit.is_patched('time'), before is hubkit.original('time', 'sleep'))"
+    script = "import time\nfirst = time.sleep\nimport hubkit\n"
+    script += "print(hubkit.is_patched('time'), type(first) is type(hubkit.original('time', 'sleep')))"
     (folder / "early.py").write_text(script)
     assert hubkit("run", "--hub", hub, "early.py", cwd=folder).stdout == "True False\n"
     assert hubkit("run", "--hub", hub, "--no-patch", "early.py", cwd=folder).stdout == "False True\n"

@@ -106,7 +106,7 @@ class World:
                 ("/large", lambda request: bytes(50_000_000)),
             ]
         )
-        self.server = Server(Application(routes), settings=Settings(**limits))
+        self.server = Server(Application(routes), settings=Settings(**{"linger": 0.2, **limits}))
 
     def make_echo(self) -> type[MessageHandler]:
         class Echo(MessageHandler):

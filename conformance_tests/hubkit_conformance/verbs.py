@@ -248,7 +248,9 @@ def _accept(stack: ExitStack) -> Call:
 @blocked("socket.makefile.readline")
 def _readline(stack: ExitStack) -> Call:
     ours, _ = pair(stack)
-    return ours.makefile("rb").readline  # type: ignore[no-any-return]
+    lines = ours.makefile("rb")
+    stack.callback(lines.close)
+    return lines.readline  # type: ignore[no-any-return]
 
 
 # -- need not wait --------------------------------------------------------------------------------

@@ -205,7 +205,7 @@ class Endpoint(StandardSocket):
             deadline = self._wait(direction, deadline)
             fruitless += 1
             if fruitless > fds.PATIENCE:
-                fds.pause(fruitless)
+                self._pause(fruitless)
 
     def _wait(self, direction: str, deadline: float | None) -> float | None:
         """Wait for the hub's hint, once; the time by which this verb must be done.
@@ -246,6 +246,12 @@ class Endpoint(StandardSocket):
         if outcome is CLOSED or not self._open:
             raise self._was_closed()
         return deadline
+
+    def _pause(self, fruitless: int) -> None:
+        """Between two tries where the hub's hints are no help."""
+        fds.pause(fruitless)
+        if not self._open:
+            raise self._was_closed()
 
     def _use_hints(self, hub: Hub, fd: int, record: StreamRecord | None) -> None:
         """From now on look at the hints of `hub`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import sys
 from collections.abc import Iterable
 from errno import EAGAIN, EALREADY, EINPROGRESS, EISCONN
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ _sendmsg = _socket.socket.sendmsg
 DONTWAIT = _socket.MSG_DONTWAIT
 WAITALL = _socket.MSG_WAITALL
 PEEK = _socket.MSG_PEEK
+
+LINUX = sys.platform == "linux"
 
 #: Bytes that sendfile reads at a time.
 FILE_BLOCK = 64 * 1024
@@ -106,6 +109,8 @@ class socket(Endpoint):  # noqa: N801 (the standard library's name)
                 tries += 1
                 error = self.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
                 if error:
+                    if LINUX:  # which tells it twice, and only then lets the socket try again
+                        _connect_ex(self, address)
                     return error
             else:
                 return error
@@ -116,7 +121,7 @@ class socket(Endpoint):  # noqa: N801 (the standard library's name)
             deadline = now + self._timeout if deadline is None else deadline
             if now >= deadline:
                 raise TimeoutError("timed out")
-        fds.pause(fds.PATIENCE + tries)
+        self._pause(fds.PATIENCE + tries)
         return deadline
 
     def bind(self, address: Address, /) -> None:

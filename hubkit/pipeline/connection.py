@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hubkit.pipeline")
 
 READ_SIZE = 64 * 1024
-#: Seconds, and reads, that a client is given to take in the last answer before the socket is closed.
-LINGER = 2.0
+#: How often a client that goes on sending is listened to while it should take in its last answer.
 LINGER_READS = 64
 
 
@@ -48,7 +47,8 @@ class Connection:
         self._http = Http1(server.settings, peer)
         self._reading = move_on_after(None)  # made to expire when there is nothing to read for any more
         self._found: deque[Message | Refusal] = deque()  # received, not dispatched
-        self._tasks: deque[Task[None]] = deque()  # the handlers, in order; done ones are dropped later
+        # What was dispatched, in order; what is done is dropped later. The connection's task alone changes it.
+        self._handled: deque[tuple[Task[None], Message]] = deque()
         self._final = False  # no answer will follow: one with `Connection: close` was sent, or none can be
         self._gone = False  # the client has hung up, or does not take in what is sent
         self._sending = False
@@ -103,7 +103,7 @@ class Connection:
         self._sock.close()
 
     def _busy(self) -> bool:
-        return any(not task.done() for task in list(self._tasks))
+        return any(not task.done() for task, _ in list(self._handled))
 
     # -- receiving --------------------------------------------------------------------------------
 
@@ -135,17 +135,17 @@ class Connection:
 
     def _dispatch(self, message: Message) -> None:
         """Start the message's task; waits while the client is too far ahead or the pool is full."""
-        tasks = self._tasks
-        while tasks and tasks[0].done():
-            tasks.popleft()
-        if len(tasks) >= self._settings.max_pipelined:
-            tasks[0].join()
-        before = tasks[-1] if tasks else None
+        handled = self._handled
+        while handled and handled[0][0].done():
+            handled.popleft()
+        if len(handled) >= self._settings.max_pipelined:
+            handled[0][0].join()
+        before = handled[-1][0] if handled else None
         task = self._server.handlers.try_spawn(self._handle, message, before)
         if task is None:
             task = self._wait_for_handler(message, before)
         if task is not None:
-            tasks.append(task)
+            handled.append((task, message))
 
     def _wait_for_handler(self, message: Message, before: Task[None] | None) -> Task[None] | None:
         try:
@@ -174,9 +174,9 @@ class Connection:
 
     def _drain(self) -> None:
         """Wait until every message that was dispatched is answered."""
-        while self._tasks:
-            self._tasks[0].join()
-            self._tasks.popleft()
+        while self._handled:
+            self._handled[0][0].join()
+            self._handled.popleft()
 
     # -- answering --------------------------------------------------------------------------------
 
@@ -223,21 +223,26 @@ class Connection:
         else:
             return
         if isinstance(found, Message):
-            self._answer(found, Response.problem(503, "stopping"), now(), last=True)
+            self._answer_unhandled(found)
             return
         response = Response.problem(found.status, found.text)
         data = encode(response, None, keep_alive=False)
         self._send(data, last=True)
         self._server.log(None, response, len(data), 0.0)
 
+    def _answer_unhandled(self, message: Message) -> None:
+        self._answer(message, Response.problem(503, "stopping"), now(), last=True)
+
     # -- the end ----------------------------------------------------------------------------------
 
     def _end(self) -> None:
         """Cancel the handlers that are left, in order, as their answers go out in order; then close."""
         try:
-            for task in self._tasks:
+            for task, message in self._handled:
                 task.cancel()
                 task.join()
+                if task.cancelled() and not self._final:  # before it began
+                    self._answer_unhandled(message)
             if self._final and not self._gone:
                 self._linger()
         except OSError:
@@ -249,7 +254,7 @@ class Connection:
     def _linger(self) -> None:
         """Closing while the client still sends would destroy the answer on its way."""
         self._sock.shutdown(socket.SHUT_WR)
-        with move_on_after(LINGER):
+        with move_on_after(self._settings.linger):
             for _ in range(LINGER_READS):
                 if not self._sock.recv(READ_SIZE):
                     return

@@ -3,10 +3,11 @@
 What must live here: what one connection has received so far, what of it is refused and why, and how a
 response is put on the wire. What this file must not know: sockets, tasks, handlers, time.
 
-Parsing is httptools (llhttp), which is strict and 20 times as fast as h11 (docs/rationale.md). What it
-lets through and a server must not is refused here: a Transfer-Encoding other than plain `chunked`, one
-in HTTP/1.0, two Hosts or none, versions that are not 1.x. Both lengths at once, or one twice, llhttp
-refuses. A refusal ends the connection: where the next message begins is not known any more.
+Parsing is httptools (llhttp): 0.7 µs for a small request against 17 µs with h11, and stricter, as it
+refuses both lengths at once, one of them twice, bare line feeds and folded headers. What it lets
+through and a server must not is refused here: a Transfer-Encoding other than plain `chunked`, one in
+HTTP/1.0, two Hosts or none, versions that are not 1.x. A refusal ends the connection: where the next
+message begins is not known any more.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ class Http1:
     # -- what llhttp calls ------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """A request line has begun."""
+        """A request line has begun.
+
+        Switches: never. Call from: `receive`. Raises: what makes llhttp stop.
+        """
         self.partial = True
         self._target = b""
         self._headers: list[tuple[str, str]] = []
@@ -106,12 +110,18 @@ class Http1:
         self._body_size = 0
 
     def on_url(self, piece: bytes) -> None:
-        """Part of the target."""
+        """Part of the target.
+
+        Switches: never. Call from: `receive`. Raises: what makes llhttp stop.
+        """
         self._target += piece
         self._count_head(len(piece))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One whole header, or trailer: those count, and are dropped, as they could pass for headers."""
+        """One whole header, or trailer: those count, and are dropped, as they could pass for headers.
+
+        Switches: never. Call from: `receive`. Raises: what makes llhttp stop.
+        """
         self._count_head(len(name) + len(value) + 4)
         if self._in_head:
             self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
@@ -122,7 +132,10 @@ class Http1:
             self._refuse(431, f"more than {self._settings.max_head} bytes of request line and headers")
 
     def on_headers_complete(self) -> None:
-        """The head is there: whatever can be refused without the body is refused now."""
+        """The head is there: whatever can be refused without the body is refused now.
+
+        Switches: never. Call from: `receive`. Raises: what makes llhttp stop.
+        """
         self._advanced = True
         self._in_head = False
         named: dict[str, list[str]] = {}
@@ -161,7 +174,10 @@ class Http1:
             self._refuse(501, "the only Transfer-Encoding known here is chunked")
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of the body, without its framing."""
+        """A piece of the body, without its framing.
+
+        Switches: never. Call from: `receive`. Raises: what makes llhttp stop.
+        """
         self._advanced = True
         self.wants_continue = False
         self._body_size += len(piece)
@@ -170,7 +186,10 @@ class Http1:
         self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
-        """The message is whole."""
+        """The message is whole.
+
+        Switches: never. Call from: `receive`. Raises: what makes llhttp stop.
+        """
         self._advanced = True
         self.partial = self.wants_continue = False
         method = self._parser.get_method().decode("ascii")

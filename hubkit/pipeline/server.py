@@ -15,7 +15,7 @@ from hubkit import Event, Pool, Task, now, sleep, spawn
 from hubkit.green import socket
 
 from .application import Application
-from .connection import LINGER, Connection
+from .connection import Connection
 from .message import Message
 from .response import Response
 from .settings import Settings
@@ -71,7 +71,8 @@ class Server:
             raise RuntimeError("a server is started once: make a new one")
         family = socket.AF_INET6 if ":" in self._wanted[0] else socket.AF_INET
         self._listener = socket.create_server(self._wanted, family=family, backlog=BACKLOG)
-        self._address: tuple[str, int] = self._listener.getsockname()[:2]
+        host, port, *_ = self._listener.getsockname()
+        self._address: tuple[str, int] = host, port
         self._tasks = [spawn(self._accept, self._listener), spawn(self._expire)]
         return self._address
 
@@ -118,7 +119,7 @@ class Server:
         for connection in left:
             if connection.task is not None:
                 connection.task.cancel()
-        if not self._connections.join(LINGER + 1.0):
+        if not self._connections.join(self.settings.linger + 1.0):
             _log.error("%d connections do not end: their handlers swallow Cancelled", len(self._open))
         for connection in left:  # also of tasks that were cancelled before they began
             connection.close()

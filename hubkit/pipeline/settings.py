@@ -25,6 +25,7 @@ class Settings:
     deadline: float | None = 30.0  #: from the start of a handler to its end; then 504
     transfer_timeout: float = 30.0  #: for a message to come in, then 408, or an answer to go out
     idle_timeout: float = 75.0  #: a connection without a message; then it is closed
+    linger: float = 2.0  #: for a client to take in the last answer before its socket is closed
     grace: float = 10.0  #: for messages being handled when the server is stopped
 
     def __post_init__(self) -> None:

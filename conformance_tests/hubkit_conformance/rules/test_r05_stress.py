@@ -106,6 +106,7 @@ class Play:
         while self.waiting():
             before = self.waiting()
             self.game.let_go()
+            checkpoint()
             until(lambda before=before: self.waiting() < before or self.game.at_rest(self.waiting()))  # type: ignore[misc]
         for task in self.tasks:
             finish(task)

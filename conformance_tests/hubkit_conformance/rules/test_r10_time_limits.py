@@ -80,13 +80,13 @@ BOOLEAN = {
     "Condition.wait_for": lambda stack: lambda limit: bool(condition_wait_for(limit)),
     "Task.join": lambda stack: parked_task(stack).join,
     "Pool.join": lambda stack: busy_pool(stack).join,
+    "Semaphore.acquire": lambda stack: lambda limit: Semaphore(0).acquire(timeout=limit),
+    "BoundedSemaphore.acquire": lambda stack: lambda limit: held(BoundedSemaphore).acquire(timeout=limit),
 }
 #: The same for locks, whose -1 means for ever.
 LOCKS = {
     "Lock.acquire": lambda stack: lambda limit: held(Lock).acquire(timeout=limit),
     "RLock.acquire": lambda stack: lambda limit: spawn(held(RLock).acquire, timeout=limit).result(),
-    "Semaphore.acquire": lambda stack: lambda limit: Semaphore(0).acquire(timeout=limit),
-    "BoundedSemaphore.acquire": lambda stack: lambda limit: held(BoundedSemaphore).acquire(timeout=limit),
     "Condition.acquire": lambda stack: lambda limit: spawn(held(Condition).acquire, timeout=limit).result(),
 }
 EMPTY = {
@@ -204,9 +204,11 @@ def test_r10_any_other_negative_is_refused_by_locks(verb):
 
 
 @pytest.mark.parametrize("verb", [*EMPTY, *FULL])
-def test_r10_queues_refuse_a_negative_limit_as_those_of_the_standard_library(verb):
-    with ExitStack() as stack, pytest.raises(ValueError):
-        ALL[verb](stack)(-1)
+def test_r10_zero_or_negative_means_do_not_wait_for_queues(verb):
+    with ExitStack() as stack:
+        for limit in (0, -1, -0.5):
+            with pytest.raises(standard.Empty if verb in EMPTY else standard.Full):
+                ALL[verb](stack)(limit)
 
 
 @pytest.mark.parametrize("verb", ALL)

@@ -46,7 +46,7 @@ def tasks_are_left():
             hubkit.sleep(LONG)
         finally:
             hubkit.sleep(0.01)
-            print("cleaned up")
+            print("cleaned up\n", end="", flush=True)  # one write: threads do not mix within it
 
     def main():
         for _ in range(3):
@@ -89,7 +89,7 @@ def the_interpreter_exits(with_error):
         try:
             hubkit.sleep(LONG)
         finally:
-            print("cleaned up", flush=True)
+            print("cleaned up\n", end="", flush=True)
 
     for _ in range(3):
         hubkit.spawn(cleaning)
@@ -170,6 +170,7 @@ def run_in_a_thread():
         tasks = [hubkit.spawn(pow, number, 2) for number in range(3)]
         return [task.result() for task in tasks]
 
+    hubkit.current_hub()  # the choice is made, and its host imported, in the main thread
     results = []
     thread = threading.Thread(target=lambda: results.append(hubkit.run(main)))
     thread.start()
