@@ -21,6 +21,7 @@ from .contract import Adapter
 from .errors import HubError, NotSupported
 
 USAGE_ERROR = 2
+INTERRUPTED = 130  # as a shell has it: 128 and the number of the signal
 
 
 class Mistake(Exception):
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Mistake, HubError) as error:
         print(f"hubkit {options.name}: {error}", file=sys.stderr)
         return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
     # The user's program runs outside: a HubError of its own deserves its traceback.
     return then if isinstance(then, int) else then()
 

@@ -534,7 +534,7 @@ def test_the_access_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     lines = [record.getMessage() for record in caplog.records if record.name == "hubkit.pipeline"]
     assert [line.split(" ms")[0].rsplit(" ", 2)[0] for line in lines] == [
         '127.0.0.1 "GET /echo?x" 200',
-        '- "-" 400',
+        '127.0.0.1 "-" 400',
     ]
 
 

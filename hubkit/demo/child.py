@@ -36,6 +36,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, registry.VARIABLE: hub},
+            start_new_session=True,  # Ctrl-C is for the starter, who ends it in order
         )
 
     def __enter__(self) -> Child:

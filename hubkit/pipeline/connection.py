@@ -3,8 +3,8 @@
 What must live here: the order of messages and answers, and what ends a connection. What this file must
 not know: parsing, and how an answer comes about.
 
-The connection's task reads as long as the client may have something to say, so a hang-up is noticed
-while a handler runs, and cancels it. Each message is handled by a task of the server's pool, which joins
+The connection's task reads on while a handler runs, unless the client is too far ahead: so a hang-up is
+noticed, and cancels the handler. Each message is handled by a task of the server's pool, which joins
 the one before it and writes the answer itself: so messages are handled and answered in order. The
 connection's task writes only while no handler is left to: CONTINUE, and answers to what is no message.
 A client that has closed its sending side has hung up.
@@ -20,7 +20,7 @@ from hubkit import Task, move_on_after, now, shield, timeout
 from hubkit.green import socket
 
 from .http1 import CONTINUE, Http1, Refusal, asks_to_close, encode
-from .message import Message
+from .message import Message, Peer
 from .response import Response
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ class Connection:
     Switches: never. Call from: any thread. Raises: nothing.
     """
 
-    def __init__(self, server: Server, sock: socket.socket, peer: tuple[str, int] | None) -> None:
+    def __init__(self, server: Server, sock: socket.socket, peer: Peer | None) -> None:
         self.task: Task[None] | None = None
         self._server = server
         self._settings = server.settings
         self._sock = sock
+        self._peer = peer
         self._http = Http1(server.settings, peer)
         self._reading = move_on_after(None)  # made to expire when there is nothing to read for any more
         self._found: deque[Message | Refusal] = deque()  # received, not dispatched
-        # What was dispatched, in order; what is done is dropped later. The connection's task alone changes it.
+        # Dispatched, in order; what is done is dropped later. The connection's task alone changes it.
         self._handled: deque[tuple[Task[None], Message]] = deque()
         self._final = False  # no answer will follow: one with `Connection: close` was sent, or none can be
         self._gone = False  # the client has hung up, or does not take in what is sent
@@ -141,20 +142,25 @@ class Connection:
         if len(handled) >= self._settings.max_pipelined:
             handled[0][0].join()
         before = handled[-1][0] if handled else None
-        task = self._server.handlers.try_spawn(self._handle, message, before)
-        if task is None:
-            task = self._wait_for_handler(message, before)
+        task = self._start_handler(message, before)
         if task is not None:
             handled.append((task, message))
 
-    def _wait_for_handler(self, message: Message, before: Task[None] | None) -> Task[None] | None:
+    def _start_handler(self, message: Message, before: Task[None] | None) -> Task[None] | None:
+        handlers = self._server.handlers
         try:
+            task = handlers.try_spawn(self._handle, message, before)
+            if task is not None:
+                return task
             with timeout(self._settings.queue_timeout):
-                return self._server.handlers.spawn(self._handle, message, before)
+                return handlers.spawn(self._handle, message, before)
         except TimeoutError:
-            self._drain()
-            self._answer(message, Response.problem(503, "too busy", {"Retry-After": "1"}), now())
-            return None
+            pass
+        except RuntimeError as error:  # the system gives no more threads
+            _log.error("no task for %s %s: %s", message.method, message.target, error)
+        self._drain()
+        self._answer(message, Response.problem(503, "too busy", {"Retry-After": "1"}), now())
+        return None
 
     def _handle(self, message: Message, before: Task[None] | None) -> None:
         """The message's task: one message, one answer."""
@@ -191,7 +197,7 @@ class Connection:
             response = Response.problem(500)
             data = encode(response, message, not last)
         self._send(data, last)
-        self._server.log(message, response, len(data), now() - started)
+        self._server.log(self._peer, message, response, len(data), now() - started)
 
     def _send(self, data: bytes, last: bool) -> None:
         self._final = last
@@ -228,7 +234,7 @@ class Connection:
         response = Response.problem(found.status, found.text)
         data = encode(response, None, keep_alive=False)
         self._send(data, last=True)
-        self._server.log(None, response, len(data), 0.0)
+        self._server.log(self._peer, None, response, len(data), 0.0)
 
     def _answer_unhandled(self, message: Message) -> None:
         self._answer(message, Response.problem(503, "stopping"), now(), last=True)

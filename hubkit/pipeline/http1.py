@@ -19,7 +19,7 @@ from time import time
 
 import httptools
 
-from .message import Message
+from .message import Message, Peer
 from .response import Response, reason
 from .settings import Settings
 
@@ -50,7 +50,7 @@ class Http1:
     Switches: never. Call from: one task at a time. Raises: nothing.
     """
 
-    def __init__(self, settings: Settings, peer: tuple[str, int] | None = None) -> None:
+    def __init__(self, settings: Settings, peer: Peer | None = None) -> None:
         self._settings = settings
         self._peer = peer
         self._parser = httptools.HttpRequestParser(self)

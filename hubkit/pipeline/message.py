@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+Peer = tuple[str, int]  #: host and port
+
 
 @dataclass(eq=False)
 class Message:
@@ -19,4 +21,4 @@ class Message:
     body: bytes = b""
     version: str = "1.1"
     keep_alive: bool = True  #: whether the sender expects another message to be answered after it
-    peer: tuple[str, int] | None = None  #: the sender's address, where it has one
+    peer: Peer | None = None  #: the sender's address, where it has one

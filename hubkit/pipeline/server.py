@@ -16,7 +16,7 @@ from hubkit.green import socket
 
 from .application import Application
 from .connection import Connection
-from .message import Message
+from .message import Message, Peer
 from .response import Response
 from .settings import Settings
 
@@ -108,10 +108,13 @@ class Server:
             self._listener.close()
         for connection in list(self._open):
             connection.close_soon()
-        in_time = self._connections.join(self.settings.grace if grace is None else grace)
-        if not in_time:
-            self._cut_off()
-        self._stopped.set()
+        in_time = False
+        try:
+            in_time = self._connections.join(self.settings.grace if grace is None else grace)
+        finally:
+            if not in_time:
+                self._cut_off()
+            self._stopped.set()
         return in_time
 
     def _cut_off(self) -> None:
@@ -160,8 +163,9 @@ class Server:
         except BaseException as error:
             connection.close()
             self.ended(connection)
-            if not isinstance(error, OSError):  # the client has gone already
+            if not isinstance(error, (OSError, RuntimeError)):
                 raise
+            _log.error("cannot serve a connection: %s", error)  # it has gone, or there are no more threads
 
     def _expire(self) -> None:
         """Look at every connection now and then: cheaper than a timer for each wait of each."""
@@ -182,7 +186,9 @@ class Server:
         """
         self._open.pop(connection, None)
 
-    def log(self, message: Message | None, response: Response, size: int, seconds: float) -> None:
+    def log(
+        self, peer: Peer | None, message: Message | None, response: Response, size: int, seconds: float
+    ) -> None:
         """Write the access log's line: logger `hubkit.pipeline`, level INFO. Override it for metrics.
 
         `message` is None where what was received was none; `size` is bytes sent, head and body.
@@ -190,6 +196,6 @@ class Server:
         Switches: never. Call from: hub. Raises: nothing.
         """
         if _log.isEnabledFor(logging.INFO):
-            peer = message.peer[0] if message is not None and message.peer else "-"
-            what = f"{message.method} {message.target}" if message is not None else "-"
-            _log.info('%s "%s" %d %d %.1f ms', peer, what, response.status_code, size, seconds * 1000)
+            host = peer[0] if peer else "-"
+            what = f"{message.method} {message.target}" if message else "-"
+            _log.info('%s "%s" %d %d %.1f ms', host, what, response.status_code, size, seconds * 1000)
