@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sockets import has_data
 
 from hubkit import Cancelled, Closed, Task, spawn
 from hubkit.contract import FIFO_LOCKS, Hub
@@ -24,7 +25,6 @@ from hubkit_conformance.tools import (
     stop,
     until,
 )
-from sockets import has_data
 
 pytestmark = pytest.mark.usefixtures("hub")
 

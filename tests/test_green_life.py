@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sockets import connected, every_stream, fill, tcp_pair
 
 from hubkit import Closed, checkpoint, move_on_after, spawn, wait_readable
 from hubkit.contract import FORK, Hub
 from hubkit.green import socket
 from hubkit_conformance.tools import PATIENCE, SHORT, finish, parked, settle, stop
-from sockets import connected, every_stream, fill, tcp_pair
 
 pytestmark = pytest.mark.usefixtures("hub")
 
@@ -247,7 +247,6 @@ def test_a_forgotten_socket_warns_and_is_closed(kind: str) -> None:
             holder[0].recv(1)
         with pytest.warns(ResourceWarning, match=f"unclosed <hubkit.green.socket.socket fd={number}"):
             holder.clear()
-            gc.collect()
         assert ours.recv(10) == b""
         with connected(kind) as (first, second):
             assert number in (first.fileno(), second.fileno())
@@ -262,10 +261,14 @@ def test_freed_in_another_thread_while_the_hub_waits(hub: Hub) -> None:
     with move_on_after(SHORT):
         holder[0].recv(1)
     with pytest.warns(ResourceWarning):
-        thread = threading.Thread(target=holder.clear)
-        thread.start()
-        thread.join()
+        _in_a_thread(holder.clear)
     settle(hub)
+
+
+def _in_a_thread(fn: Callable[[], None]) -> None:
+    thread = threading.Thread(target=fn)
+    thread.start()
+    thread.join()
 
 
 def test_half_made_sockets_are_freed_in_silence(recwarn: pytest.WarningsRecorder) -> None:

@@ -19,7 +19,16 @@ import pytest
 from hubkit import Cancelled, Closed, Task, checkpoint, move_on_after, spawn, timeout
 from hubkit.contract import FIFO_LOCKS, Hub
 from hubkit.green import names, socket
-from hubkit_conformance.tools import PATIENCE, SHORT, finish, not_before, parked, parked_in_order, returned, stop
+from hubkit_conformance.tools import (
+    PATIENCE,
+    SHORT,
+    finish,
+    not_before,
+    parked,
+    parked_in_order,
+    returned,
+    stop,
+)
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
@@ -427,7 +436,7 @@ def test_urllib(web: tuple[str, int]) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), OverHubkit)
 
     def fetch(number: int) -> bytes:
-        with opener.open("http://%s:%d/" % web, data=b"abc%d" % number) as answer:
+        with opener.open(f"http://{web[0]}:{web[1]}/", data=b"abc%d" % number) as answer:
             return answer.read()  # type: ignore[no-any-return]
 
     assert returned(*[spawn(fetch, number) for number in range(5)]) == [b"%dcba" % n for n in range(5)]

@@ -228,8 +228,8 @@ class Endpoint(StandardSocket):
             now = hub.now()
             if deadline is None:
                 deadline = now + timeout
-            else:
-                left = max(0.0, deadline - now)
+            elif (left := deadline - now) <= 0.0:
+                raise _timed_out()  # whatever the hub would say: there was news, and it was no use
         ticket = Ticket(task)
         try:
             hub.arm_fd(fd, direction, ticket)
