@@ -17,6 +17,7 @@ class Laboratory:
     def __init__(self, effort: Effort) -> None:
         self._effort = effort
         self.results: dict[Comparison, Result] = {}
+        self.warning = report.others_at_work()
 
     def result(self, comparison: Comparison) -> Result:
         """The rounds of both sides."""
@@ -52,11 +53,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the tables of pytest-benchmark
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    results = config.stash[LABORATORY].results
+    laboratory = config.stash[LABORATORY]
+    results = laboratory.results
     if not results:
         return
     terminalreporter.section("hubkit against its hosts")
-    for line in report.machine():
+    for line in filter(None, [*report.machine(), laboratory.warning]):
         terminalreporter.line(line)
     width = max(terminalreporter._tw.fullwidth, 100)
     for rows in (report.ratios(results), report.others(results)):
@@ -67,15 +69,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(line)
     for line in report.missed(results):
         terminalreporter.line(f"missed: {line}")
-    _write(terminalreporter, config, results)
-
-
-def _write(reporter: pytest.TerminalReporter, config: pytest.Config, results: report.Results) -> None:
     path: Path | None = config.getoption("write_to")
-    if path is None:
-        return
-    if not report.complete(results):
+    if path is not None:
+        _write(terminalreporter, path, laboratory)
+
+
+def _write(reporter: pytest.TerminalReporter, path: Path, laboratory: Laboratory) -> None:
+    if not report.complete(laboratory.results):
         reporter.line(f"not everything was measured: {path.name} is left as it was")
         return
-    path.write_text(report.document(results), encoding="utf-8")
+    path.write_text(report.document(laboratory.results, laboratory.warning), encoding="utf-8")
     reporter.line(f"written to {path.name}")

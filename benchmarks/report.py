@@ -54,6 +54,14 @@ did and looks at their order, and fails if that was not what is to be measured.
 """
 
 
+def others_at_work() -> str:
+    """A warning if the machine has other work; to be asked before the first round."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load < cores / 4:
+        return ""
+    return f"Other programs were at work (load {load:.1f} on {cores} cores): do not trust these figures."
+
+
 def machine() -> list[str]:
     """What it ran on, without a date."""
     system = f"{platform.system()} on {platform.machine()}"
@@ -221,13 +229,13 @@ def complete(results: Results) -> bool:
     return set(results) == set(COMPARISONS)
 
 
-def document(results: Results) -> str:
+def document(results: Results, warning: str = "") -> str:
     """docs/benchmarks.md."""
     lines = [
         HEAD.format(launches=FULL.launches, rounds=FULL.rounds, fresh=FULL.fresh),
         "## Machine",
         "",
-        *(f"- {line}" for line in machine()),
+        *(f"- {line}" for line in [*machine(), *filter(None, [warning])]),
         "",
         "## Ratios",
         "",
