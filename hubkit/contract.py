@@ -78,9 +78,9 @@ class Hub(abc.ABC):
 
     def __init__(self) -> None:
         #: The task that KeyboardInterrupt, SystemExit and Deadlock go to; None: the host decides.
-        self.main: Task | None = None
+        self.main: Task[Any] | None = None
         #: Every task that was started and has not finished, in order of start.
-        self.tasks: dict[Task, None] = {}
+        self.tasks: dict[Task[Any], None] = {}
 
     # -- finding a hub ----------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class Hub(abc.ABC):
     # -- tasks ------------------------------------------------------------------------------------
 
     @abc.abstractmethod
-    def current(self) -> Task | None:
+    def current(self) -> Task[Any] | None:
         """The task that the calling carrier runs; None in hub context.
 
         MUST be derived from the running greenlet or thread, NEVER from a global. A carrier that the
@@ -138,7 +138,7 @@ class Hub(abc.ABC):
         """
 
     @abc.abstractmethod
-    def start(self, task: Task) -> None:
+    def start(self, task: Task[Any]) -> None:
         """Make a new task runnable: `task.run()` MUST be called once, on a carrier of its own, in FIFO
         order with all that is runnable, and NEVER before `start` returns (a hub of OS threads MAY).
 
@@ -259,7 +259,7 @@ class Hub(abc.ABC):
     def after_fork(self) -> None:
         """Called in a forked child: keep the task that forked, drop the others without unwinding."""
 
-    def interrupt_host(self, task: Task) -> bool:
+    def interrupt_host(self, task: Task[Any]) -> bool:
         """Deliver `task`'s request inside a wait of the host's own; False if the hub cannot."""
         return False
 

@@ -65,10 +65,10 @@ class Event:
         self._waiters.add(ticket)
         if self._flag:
             self._waiters.wake_all()
-        return wait(ticket, timeout, self._waiters.discard) is WOKEN or self._flag
+        return wait(ticket, timeout, self._waiters.discard) is WOKEN or self.is_set()
 
     def __bool__(self) -> bool:
-        raise TypeError("an Event is neither true nor false, and `if event:` a common slip: type event.is_set()")
+        raise TypeError("an Event is neither true nor false; type event.is_set()")
 
     def __repr__(self) -> str:
         return f"<Event {'set' if self._flag else 'not set'}, {len(self._waiters)} waiting>"

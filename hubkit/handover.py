@@ -59,7 +59,7 @@ class Handover(abc.ABC):
     def _queue_up(self, timeout: float | None) -> Any:
         """Wait for one; the outcome of the wait, WOKEN if it was handed over.
 
-        Switches: if it must wait. Call from: hub | any thread. Raises: Cancelled; WrongContext in hub context.
+        Switches: if it must wait. Call from: hub | any thread. Raises: Cancelled; WrongContext.
         """
         ticket = Ticket(this_task())
         self._waiters.add(ticket)

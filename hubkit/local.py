@@ -15,11 +15,13 @@ from weakref import WeakKeyDictionary
 
 from .originals import ThreadLocal
 from .registry import hub_here
+from .worker_threads import after_each_job
 
 if TYPE_CHECKING:
     from .tasks import Task
 
 _outside = ThreadLocal()  # .holder: of this thread's code that is no task of a hub's
+after_each_job(lambda: _outside.__dict__.clear() is None)  # two jobs of a thread are not one context
 
 
 class Holder:

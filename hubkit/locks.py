@@ -24,7 +24,7 @@ def lock_timeout(blocking: bool, timeout: float | None) -> float | None:
     if not blocking:
         raise ValueError(f"acquire(blocking=False) does not wait: leave out timeout={timeout!r}")
     if timeout < 0:
-        raise ValueError(f"timeout must be -1 (wait for ever) or a number of seconds from 0 on, not {timeout!r}")
+        raise ValueError(f"timeout must be -1, for ever, or a number of seconds from 0 on, not {timeout!r}")
     return seconds
 
 
@@ -74,7 +74,7 @@ class Lock(Handover):
 
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        return self._bit.locked()
+        return bool(self._bit.locked())
 
     __enter__ = acquire
 
@@ -87,7 +87,7 @@ class Lock(Handover):
         return f"<Lock {'held' if self.locked() else 'free'}, {len(self._waiters)} waiting>"
 
     def _take(self) -> bool:
-        return self._bit.acquire(False)
+        return bool(self._bit.acquire(False))
 
     def _put_back(self) -> None:
         self._bit.release()

@@ -28,11 +28,13 @@ from .ring import Ring
 from .tasks import Task, adopt
 from .timers import Timer, Timers
 from .waiting import TIMED_OUT, Ticket
+from .worker_threads import after_each_job
 from .workers import Worker
 
 T = TypeVar("T")
 
 _hubs = ThreadLocal()  # .by_class: this thread's hubs; .sentinel: closes them when the thread ends
+after_each_job(lambda: not hasattr(_hubs, "by_class"))  # a job that has made one takes it along
 
 
 class _Sentinel:

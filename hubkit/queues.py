@@ -393,5 +393,3 @@ class PriorityQueue(Queue[T]):
         if self._getters:  # they may have found the heap in use by us
             self._match()
         return item
-
-

@@ -332,10 +332,11 @@ class _Deadline:
         _deadlines.pop(self._ticket, None)
 
 
-def _tidy() -> None:
+def _tidy() -> bool:
     """Between two jobs of a thread."""
     _here.__dict__.clear()
     registry.serve(None)
+    return True
 
 
 def _in_child() -> None:

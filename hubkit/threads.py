@@ -59,7 +59,7 @@ def set_thread_limit(limit: int) -> None:
 
     Switches: never. Call from: any thread. Raises: TypeError, or ValueError if `limit` is less than one.
     """
-    if not isinstance(limit, int) or isinstance(limit, bool):
+    if type(limit) is not int:
         raise TypeError(f"the limit must be a number of threads, not {limit!r}")
     if limit < 1:
         raise ValueError(f"the limit must be at least one thread, not {limit}")

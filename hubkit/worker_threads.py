@@ -33,7 +33,7 @@ IDLE_SECONDS = 10.0
 _log = logging.getLogger("hubkit")
 _threads: dict[_Thread, None] = {}
 _idle: dict[_Thread, None] = {}  # in order of becoming so; whoever takes one out gives it a job
-_after_each_job: list[Callable[[], object]] = []
+_after_each_job: list[Callable[[], bool]] = []
 _idle_jobs: list[Callable[[], bool]] = []
 _here = ThreadLocal()  # .thread: the _Thread that this thread is
 
@@ -76,8 +76,11 @@ def count_as_idle(is_idle: Callable[[], bool]) -> None:
     _idle_jobs.append(is_idle)
 
 
-def after_each_job(tidy: Callable[[], object]) -> None:
-    """Have `tidy()` called after every job in its thread: so that nothing reaches the next one."""
+def after_each_job(tidy: Callable[[], bool]) -> None:
+    """Have `tidy()` called after every job in its thread, so that nothing reaches the next one.
+
+    False says that it cannot see to that: the thread ends.
+    """
     _after_each_job.append(tidy)
 
 
@@ -129,12 +132,13 @@ class _Thread:
 
     def _tidy(self) -> bool:
         """Whether the thread is as good as new."""
+        clean = True
         for tidy in _after_each_job:
-            tidy()
+            clean &= tidy()
         threading = sys.modules.get("threading")
         if threading is not None:  # which keeps a record of every thread that asked for its own
             threading._active.pop(get_ident(), None)
-        return sys.gettrace() is self.trace and sys.getprofile() is self.profile
+        return clean and sys.gettrace() is self.trace and sys.getprofile() is self.profile
 
     def _await(self) -> bool:
         """Wait for a job; False if none came in time."""

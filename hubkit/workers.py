@@ -23,7 +23,7 @@ from .originals import ThreadLocal
 MAX_IDLE = 1024
 
 
-class Worker(greenlet):
+class Worker(greenlet):  # type: ignore[misc] # greenlet has no type hints
     """A greenlet that carries one task after another, as its crew has it."""
 
     __slots__ = ("_crew", "_references", "holders", "hubkit_task")
@@ -54,7 +54,7 @@ class Worker(greenlet):
         )
 
 
-class Starter(greenlet):
+class Starter(greenlet):  # type: ignore[misc]
     """Switches into new greenlets from the depth at which it was itself started.
 
     Set `order` and switch here to have a greenlet started. Control also comes back when a worker ends,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from hubs import adapter, hub
 
 from hubkit_conformance import watchdog
-from hubs import adapter, hub
 
 __all__ = ["adapter", "hub"]
 

@@ -270,4 +270,3 @@ def test_closed_by_another_thread(kind: str) -> None:
         finish(*tasks)
         thread.join()
         assert [type(task.exception()) for task in tasks] == [Closed, Closed]
-

@@ -259,11 +259,19 @@ def test_what_hubkit_keeps_by_thread_is_tidied_after_each_job(
 ) -> None:
     monkeypatch.setattr(worker_threads, "_after_each_job", list(worker_threads._after_each_job))
     order: list[str] = []
-    after_each_job(lambda: order.append("tidy"))
+    after_each_job(lambda: order.append("tidy") is None)
     over = threading.Event()
     run_in_thread(lambda: order.append("job"), lambda *_: (order.append("deliver"), over.set()))
     assert over.wait(PATIENCE)
     assert order == ["job", "tidy", "deliver"]
+    assert idle_count() == 1
+
+
+def test_a_thread_that_cannot_be_tidied_ends(no_idle_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_threads, "_after_each_job", list(worker_threads._after_each_job))
+    after_each_job(lambda: False)
+    Job(int).wait()
+    assert (idle_count(), busy_count()) == (0, 0)
 
 
 # -- when there are no threads, and the end -------------------------------------------------------

@@ -245,9 +245,7 @@ class socket(Endpoint):  # noqa: N801 (the standard library's name)
         """
         return self._retry(READ, flags, _recvfrom, bufsize, flags | DONTWAIT)
 
-    def recvfrom_into(
-        self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
-    ) -> tuple[int, Address]:
+    def recvfrom_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> tuple[int, Address]:
         """Receive at most `nbytes` bytes (0: what fits) into `buffer`; their number and sender.
 
         Switches: if it must wait. Call from: hub. Raises: OSError; TimeoutError; BlockingIOError if
