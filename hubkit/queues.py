@@ -44,11 +44,12 @@ T = TypeVar("T")
 class SimpleQueue(Generic[T]):
     """Unbounded, and nothing but put and get. Shaped as `queue.SimpleQueue`."""
 
-    __slots__ = ("__weakref__", "_getters", "_items")
+    __slots__ = ("__weakref__", "_getters", "_items", "_shut")
 
     def __init__(self) -> None:
         self._items: Any = self._new_items()
         self._getters = WaitQueue()
+        self._shut = False
 
     def _new_items(self) -> Any:
         return deque()
@@ -58,6 +59,19 @@ class SimpleQueue(Generic[T]):
 
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
+        if self._getters:
+            self._give(item)
+        else:
+            self._items.append(item)
+            if self._getters:
+                self._match()
+
+    def _give(self, item: T) -> None:
+        """Add an item while somebody waits: mostly it is his."""
+        if not self._items:
+            ticket = self._getters.next()
+            if ticket is not None and ticket.task.hub.fire(ticket, (item,)):
+                return
         self._items.append(item)
         if self._getters:
             self._match()
@@ -102,18 +116,18 @@ class SimpleQueue(Generic[T]):
                     return self._items.popleft()  # type: ignore[no-any-return]
                 except IndexError:
                     pass
+        if self._shut and not self._items:
+            raise ShutDown
         if timeout == 0:
             raise Empty
         ticket = Ticket(this_task())
-        self._getters.add(ticket)
-        self._match()
+        self._getters[ticket] = None
+        if self._items or self._shut:
+            self._match()
         outcome = wait(ticket, timeout, self._getters.discard, self._undo)
         if type(outcome) is tuple:
             return outcome[0]  # type: ignore[no-any-return]
-        return self._got_nothing(outcome)
-
-    def _got_nothing(self, outcome: Any) -> T:
-        raise Empty
+        raise ShutDown if outcome is CLOSED else Empty
 
     def _match(self) -> None:
         """Hand items to those who wait for them, in a tuple: an item may be anything."""
@@ -206,13 +220,12 @@ class Queue(SimpleQueue[T]):
     `for item in queue` takes items until the queue is shut down and empty.
     """
 
-    __slots__ = ("_done", "_joiners", "_places", "_put", "_shut", "maxsize")
+    __slots__ = ("_done", "_joiners", "_places", "_put", "maxsize")
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__()
         self.maxsize = maxsize
         self._places = _Places(maxsize) if maxsize > 0 else None
-        self._shut = False
         # How many were put, and how many are done: `next` counts in one atomic step.
         self._put = repeat(None, sys.maxsize)
         self._done = repeat(None, sys.maxsize)
@@ -240,9 +253,12 @@ class Queue(SimpleQueue[T]):
             if outcome is not WOKEN:
                 raise Full
         next(self._put)
-        self._items.append(item)
         if self._getters:
-            self._match()
+            self._give(item)
+        else:
+            self._items.append(item)
+            if self._getters:
+                self._match()
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:
         """Take the next item, waiting for one at most `timeout` seconds (None: for ever).
@@ -262,20 +278,10 @@ class Queue(SimpleQueue[T]):
             try:
                 item = self._items.popleft()
             except IndexError:
-                if self._shut:
-                    raise ShutDown from None
                 item = self._get_in_turn(timeout if block else 0.0)
         if self._places is not None:
             self._places.give_back()
         return item
-
-    def _get_in_turn(self, timeout: float | None) -> T:
-        if self._shut and not self._items:
-            raise ShutDown
-        return super()._get_in_turn(timeout)
-
-    def _got_nothing(self, outcome: Any) -> T:
-        raise ShutDown if outcome is CLOSED else Empty
 
     def _match(self) -> None:
         super()._match()

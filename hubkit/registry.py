@@ -80,7 +80,10 @@ def hub_to_spawn() -> Hub:
 
 def this_task() -> Task[Any]:
     """The calling task; an error in hub context, where nothing may wait."""
-    task = current_hub().current()
+    try:
+        task = _cache.hub.current()
+    except AttributeError:
+        task = current_hub().current()
     if task is None:
         raise WrongContext(
             "this call may have to wait, and a callback must not: it runs on the hub itself. "
