@@ -40,15 +40,15 @@ class _Timed(Scope):
     def reschedule(self, deadline: float | None) -> None:
         """Expire at `deadline` instead, in the hub's time; None: never.
 
-        A deadline that has passed expires at once. Changes nothing once the scope has expired: the
-        request is on its way and is not taken back.
+        A deadline that has passed expires at once. Changes nothing once the scope has expired, as the
+        request is on its way and is not taken back, or once the block has been left: another task
+        cannot know.
 
-        Switches: never. Call from: any thread. Raises: TypeError or ValueError if that is no time;
-        RuntimeError if the block has been left.
+        Switches: never. Call from: any thread. Raises: TypeError or ValueError if that is no time.
         """
         deadline = _check_deadline(deadline)
-        if self.task is not None and not self.active:
-            raise RuntimeError(f"{self!r} has been left: there is nothing more to reschedule")
+        if self.expired or (self.task is not None and not self.active):
+            return
         self._seconds = None
         self._deadline = deadline
         if self.active:
