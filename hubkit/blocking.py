@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from posix import read, write  # os.read and os.write may be patched
 from typing import Any
 
 from .contract import READ, WRITE
 from .errors import Busy
 from .originals import allocate_lock, monotonic, select
 from .waiting import CLOSED, TIMED_OUT, WOKEN, Ticket
+from .wake_fd import WakeFd
 
 #: The longest single blocking call, in seconds: more than this is too much for some system calls.
 LONGEST = 86_400.0
@@ -34,11 +34,9 @@ _EVENTS = {
     WRITE: select.POLLOUT,
 }
 
-_ONE = (1).to_bytes(8, "little")  # the one size that an eventfd takes; a pipe takes any
-
 _wake: dict[Ticket, Callable[[], object]] = {}  # how to wake the thread that is blocked on a ticket
 _waiters: dict[tuple[int, str], Ticket] = {}  # who waits for (descriptor, direction); dead ones too
-_spare: list[_WakeFd] = []
+_spare: list[WakeFd] = []
 
 
 def fire(ticket: Ticket, outcome: Any) -> bool:
@@ -100,16 +98,16 @@ def _block_on_lock(ticket: Ticket, when: float | None) -> None:
 
 
 def _block_on_poll(ticket: Ticket, when: float | None, descriptors: list[tuple[int, str]]) -> None:
-    own = _spare.pop() if _spare else _WakeFd()
+    own = _spare.pop() if _spare else WakeFd()
     try:
         _wake[ticket] = own.set
         poller = select.poll()
-        poller.register(own.read_fd, select.POLLIN)
+        poller.register(own.fd, select.POLLIN)
         watched = _masks(descriptors)
         for fd, mask in watched.items():
             poller.register(fd, mask)
         while ticket.outcome is None:
-            outcome = _poll(poller, own.read_fd, when)
+            outcome = _poll(poller, own.fd, when)
             if outcome is None:
                 if ticket.outcome is None:
                     own.clear()
@@ -189,42 +187,6 @@ def forget(fd: int) -> None:
             fire(ticket, CLOSED)
 
 
-class _WakeFd:
-    """A descriptor that any thread or signal handler can make readable."""
-
-    __slots__ = ("read_fd", "write_fd")
-
-    def __init__(self) -> None:
-        if hasattr(os, "eventfd"):
-            self.read_fd = self.write_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        else:
-            self.read_fd, self.write_fd = os.pipe()
-            os.set_blocking(self.read_fd, False)
-            os.set_blocking(self.write_fd, False)
-
-    def set(self) -> None:
-        try:
-            write(self.write_fd, _ONE)
-        except OSError:  # full: it is readable, which is all that matters
-            pass
-
-    def clear(self) -> bool:
-        """Whether it was readable."""
-        try:
-            return bool(read(self.read_fd, 4096))
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        for fd in {self.read_fd, self.write_fd} - {-1}:
-            os.close(fd)
-        self.read_fd = self.write_fd = -1
-
-    def __del__(self) -> None:
-        if hasattr(self, "write_fd"):  # there were descriptors left for it
-            self.close()
-
-
 def after_fork(survivor: object) -> None:
     """In the child, where of all waits only those of the task `survivor` are left.
 
@@ -232,9 +194,7 @@ def after_fork(survivor: object) -> None:
     """
     for ticket in list(_wake):
         if ticket.task is not survivor:
-            owner = getattr(_wake.pop(ticket), "__self__", None)
-            if isinstance(owner, _WakeFd):
-                owner.close()
+            del _wake[ticket]
     for descriptor, ticket in list(_waiters.items()):
         if ticket.task is not survivor:
             del _waiters[descriptor]

@@ -6,11 +6,8 @@ else is LoopHub's.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from contextlib import suppress
-from posix import close, read, write  # os.read and os.write may be eventlet's own
 from typing import Any
 
 from hubkit.errors import NotSupported
@@ -39,9 +36,7 @@ from hubkit.contract import (
 from hubkit.host import Host
 from hubkit.loop_hub import LoopHub
 from hubkit.originals import get_ident, monotonic
-
-DRAIN = 4096
-ONE = (1).to_bytes(8, "little")
+from hubkit.wake_fd import WakeFd
 
 
 class EventletHost(Host):
@@ -53,13 +48,8 @@ class EventletHost(Host):
         self._eventlet = hubs.get_hub()
         self._thread = get_ident()
         self._adopt_loop()
-        if hasattr(os, "eventfd"):
-            self._read_fd = self._write_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        else:
-            self._read_fd, self._write_fd = os.pipe()
-            os.set_blocking(self._read_fd, False)
-            os.set_blocking(self._write_fd, False)
-        self._listeners = [self._listen(self._read_fd, self._on_wake)]
+        self._waker: WakeFd | None = WakeFd()
+        self._listeners = [self._listen(self._waker.fd, self._on_wake)]
         self._alarm: Any = None
 
     def _adopt_loop(self) -> None:
@@ -93,13 +83,12 @@ class EventletHost(Host):
         """A timer while a greenlet of this thread runs; a descriptor where the loop may be asleep."""
         if get_ident() == self._thread and getcurrent() is not self._eventlet.greenlet:
             self._eventlet.schedule_call_global(0, self.hub.turn)
-        else:
-            with suppress(BlockingIOError):  # full: it is readable, which is all that matters
-                write(self._write_fd, ONE)
+        elif (waker := self._waker) is not None:  # else it is closed in this very instant
+            waker.set()
 
     def _on_wake(self, fd: int) -> None:
-        with suppress(BlockingIOError):
-            read(fd, DRAIN)
+        if self._waker is not None:
+            self._waker.clear()
         self.hub.turn()
 
     def set_alarm(self, when: float | None) -> None:
@@ -131,8 +120,7 @@ class EventletHost(Host):
         self.set_alarm(None)
         for listener in self._listeners:
             self._eventlet.remove(listener)
-        for fd in {self._read_fd, self._write_fd}:
-            close(fd)
+        self._waker = None
 
 
 class EventletHub(LoopHub):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from posix import read, write  # os.read and os.write may be patched
+from posix import read  # os.read may be patched
 
 from greenlet import greenlet
 
@@ -23,10 +23,10 @@ from hubkit.contract import (
 )
 from hubkit.host import Host
 from hubkit.in_place import InPlaceHub
+from hubkit.wake_fd import WakeFd
 
-#: More than an eventfd or pipe ever holds between two polls that matters.
+#: More than the signals of one poll.
 DRAIN = 4096
-ONE = (1).to_bytes(8, "little")
 
 
 class NativeHost(Host):
@@ -39,12 +39,7 @@ class NativeHost(Host):
         self._open()
 
     def _open(self) -> None:
-        if hasattr(os, "eventfd"):
-            self._read_fd = self._write_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        else:
-            self._read_fd, self._write_fd = os.pipe()
-            os.set_blocking(self._read_fd, False)
-            os.set_blocking(self._write_fd, False)
+        self._waker: WakeFd | None = WakeFd()
         self._take_signals()
 
     def _take_signals(self) -> None:
@@ -76,34 +71,38 @@ class NativeHost(Host):
 
     def wake(self) -> None:
         """End the poll, if there is one."""
-        with suppress(BlockingIOError):  # full: it is readable, which is all that matters
-            write(self._write_fd, ONE)
+        waker = self._waker
+        if waker is not None:  # closed in this very instant
+            waker.set()
 
     def set_alarm(self, when: float | None) -> None:
         """Nothing to do: the poll's own timeout is the alarm."""
 
     def watch(self, fd: int) -> None:
         """The guest's poller is polled by itself; it is told what else must end a poll."""
-        self.hub.add_wake(self._read_fd, self._drain)
+        assert self._waker is not None
+        self.hub.add_wake(self._waker.fd, self._drain)
         if self._signal_pipe is not None:
             self.hub.add_wake(self._signal_pipe[0], self._drain)
 
     def _drain(self) -> None:
-        for fd in (self._read_fd, *(self._signal_pipe or ())[:1]):
+        if self._waker is not None:
+            self._waker.clear()
+        if self._signal_pipe is not None:
             with suppress(BlockingIOError):
-                read(fd, DRAIN)
+                read(self._signal_pipe[0], DRAIN)
 
     def close(self) -> None:
         """Give back the descriptors."""
-        fds = {self._read_fd, self._write_fd}
+        self._waker = None
         if self._signal_pipe is not None:
-            fds.update(self._signal_pipe)
             with suppress(ValueError):  # not in the main thread any more
                 taken = signal.set_wakeup_fd(-1)
                 if taken != self._signal_pipe[1]:  # somebody has taken it over from us
                     signal.set_wakeup_fd(taken)
-        for fd in fds:
-            os.close(fd)
+            for fd in self._signal_pipe:
+                os.close(fd)
+            self._signal_pipe = None
 
     def after_fork(self) -> None:
         """The descriptors are shared with the parent: take new ones."""
