@@ -4,7 +4,7 @@ Where things are. What you import is here; each noun has a file of its own name:
 
     tasks scopes timeouts task_group waits running    spawning, cancelling, waiting for the end
     events locks conditions semaphores handover       synchronisation
-    queues heap pools futures local threads           passing values, limiting, native threads
+    queues simple_queue heap pools futures local threads  passing values, limiting, native threads
     fds green.socket                                  descriptors and sockets
     patching registry                                 the standard library; which hub
     contract waiting originals errors                 what everything stands on

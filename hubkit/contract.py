@@ -268,6 +268,13 @@ class Hub(abc.ABC):
 VERBS = tuple(sorted(Hub.__abstractmethods__))
 
 
+class Owner(Protocol):
+    """What a task may belong to: told inline, in the ending task, so it must not wait or raise."""
+
+    def task_ended(self, task: Task[Any]) -> bool:
+        """Take note that `task` is done; True if its error, if any, has been taken care of."""
+
+
 @dataclass(frozen=True)
 class Adapter:
     """What an entry point of the group `hubkit.hubs` names: how to find a hub without importing it."""

@@ -63,7 +63,7 @@ class Event:
             return False
         ticket = Ticket(this_task())
         self._waiters.add(ticket)
-        if self._flag:
+        if self.is_set():
             self._waiters.wake_all()
         return wait(ticket, timeout, self._waiters.discard) is WOKEN or self.is_set()
 

@@ -81,7 +81,7 @@ def hub_to_spawn() -> Hub:
 def this_task() -> Task[Any]:
     """The calling task; an error in hub context, where nothing may wait."""
     try:
-        task = _cache.hub.current()
+        task: Task[Any] | None = _cache.hub.current()
     except AttributeError:
         task = current_hub().current()
     if task is None:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from itertools import count
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from .contract import Hub
+from .contract import Hub, Owner
 from .delays import Delay
 from .errors import Cancelled, TaskCancelled
 from .registry import current_hub, hub_to_spawn, this_task
@@ -31,13 +31,6 @@ NEW, RUNNING, DONE = range(3)
 
 _log = logging.getLogger("hubkit")
 _numbers = count(1)
-
-
-class Owner(Protocol):
-    """What a task may belong to: told inline, in the ending task, so it must not wait or raise."""
-
-    def task_ended(self, task: Task[Any]) -> bool:
-        """Take note that `task` is done; True if its error, if any, has been taken care of."""
 
 
 class Task(Watched, Generic[T]):
@@ -97,7 +90,10 @@ class Task(Watched, Generic[T]):
     # -- running: called by the hub ---------------------------------------------------------------
 
     def run(self) -> None:
-        """Run to the end on the calling carrier. For hubs; never raises."""
+        """Run to the end on the calling carrier. For hubs.
+
+        Switches: if the task does. Call from: the task's carrier. Raises: nothing.
+        """
         if self._requests:
             self._end(self._requests[0])
             return
@@ -170,7 +166,10 @@ class Task(Watched, Generic[T]):
         return True
 
     def interrupt(self, error: BaseException) -> None:
-        """Have `error` raised in the task, delivered like a cancel. For hubs and signal handlers."""
+        """Have `error` raised in the task, delivered like a cancel. For hubs and signal handlers.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
         if self._state != DONE:
             self._requests.append(error)
             self.nudge()
@@ -181,6 +180,8 @@ class Task(Watched, Generic[T]):
         Latched before the ticket is read, as `wait` publishes its ticket before it looks at
         `latched`. What may have been delivered or revoked meanwhile is read after the ticket: if it
         still stands then, the ticket belongs to a wait that it is meant for.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
         """
         if not self.pending():
             return  # shielded: leaving the shield latches it
@@ -197,7 +198,10 @@ class Task(Watched, Generic[T]):
             self.hub.interrupt_host(self)
 
     def pending(self) -> bool:
-        """Whether a request could be delivered now."""
+        """Whether a request could be delivered now.
+
+        Switches: never. Call from: any thread, signal. Raises: nothing.
+        """
         scope = self.scope
         while scope is not None:
             if scope.shields:
@@ -209,7 +213,10 @@ class Task(Watched, Generic[T]):
 
     def take(self) -> BaseException | None:
         """The request to raise now, marked as delivered: the task's own first, then the innermost
-        expired scope's. Called in the task, or by its hub while it is suspended."""
+        expired scope's.
+
+        Switches: never. Call from: the task, or its hub while it is suspended. Raises: nothing.
+        """
         latched.pop(self, None)
         expired = None
         scope = self.scope
@@ -230,7 +237,10 @@ class Task(Watched, Generic[T]):
         return request
 
     def deliver(self) -> None:
-        """Raise the request to deliver now, if there is one."""
+        """Raise the request to deliver now, if there is one.
+
+        Switches: never. Call from: the task. Raises: the request.
+        """
         request = self.take()
         if request is not None:
             try:
@@ -312,11 +322,10 @@ class Task(Watched, Generic[T]):
     @property
     def name(self) -> str:
         """For people: the function's name and a number, or what was assigned."""
-        if self._name is None:
-            fn = self._fn
-            label = getattr(fn, "__qualname__", None) or type(fn).__name__
-            return f"{label if fn is not None else 'main'}-{self.number}"
-        return self._name
+        if self._name is not None:
+            return self._name
+        label = getattr(self._fn, "__qualname__", None) or type(self._fn).__name__
+        return f"{label if self._fn is not None else 'main'}-{self.number}"
 
     @name.setter
     def name(self, name: str) -> None:

@@ -82,12 +82,19 @@ def talk(server: Server, targets: list[str], random: Random, hang_up: bool) -> A
         begin = 0
         while begin < len(data):
             end = begin + random.choice((1, 10, 100, 1000))
-            sock.sendall(data[begin:end])
+            try:
+                sock.sendall(data[begin:end])
+            except OSError:  # the server has stopped
+                return
             begin = end
             if random.random() < 0.3:
                 sleep(0.0005)
 
-    with closing(socket.create_connection(server.address)) as sock:
+    try:
+        sock = socket.create_connection(server.address)
+    except OSError:
+        return answers
+    with closing(sock):
         sender = spawn(send)
         try:
             while len(answers.statuses) < len(targets):
@@ -100,8 +107,6 @@ def talk(server: Server, targets: list[str], random: Random, hang_up: bool) -> A
         finally:
             sender.cancel()
             sender.join()
-            if not sender.cancelled():
-                assert isinstance(sender.exception(), (OSError, type(None)))
     return answers
 
 

@@ -17,7 +17,7 @@ import httptools
 from werkzeug.exceptions import Gone
 
 import hubkit
-from hubkit import Cancelled, Event, checkpoint, current_task, sleep, spawn
+from hubkit import Cancelled, Event, Pool, Task, checkpoint, current_task, sleep, spawn, spawn_later
 from hubkit.green import socket
 from hubkit.pipeline import Application, MessageHandler, Request, Response, Routes, Server, Settings
 
@@ -250,6 +250,20 @@ def test_expect_continue(serve: Serve) -> None:
         assert client.answer().body == b"ok"
 
 
+def test_continue_does_not_overtake_an_answer(serve: Serve) -> None:
+    world = serve()
+    with world.client() as client:
+        client.get("/wait?x")
+        client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        world.waiting.wait()
+        sleep(0.01)
+        world.release.set()
+        assert client.answer().body == b"x"
+        assert client.answer().status == 100
+        client.send(b"ok")
+        assert client.answer().body == b"ok"
+
+
 def test_head(serve: Serve) -> None:
     with serve().client() as client:
         client.get("/echo?abc", "Connection: close\r\n", method="HEAD")
@@ -429,7 +443,9 @@ def test_time_does_not_run_while_a_handler_works(serve: Serve) -> None:
         client.send(b"GET /ec")
         sleep(0.3)
         world.release.set()
-        assert client.answer().body == b"x"
+        answer = client.answer()
+        assert answer.body == b"x"
+        assert "Connection" not in answer.headers  # it lives on
 
 
 # -- too many at once -----------------------------------------------------------------------------
@@ -457,6 +473,18 @@ def test_a_message_that_no_handler_is_free_for(serve: Serve) -> None:
         world.release.set()
         assert first.answer().body == b"1"
         assert second.ask("/echo?again").body == b"again"
+
+
+def test_a_system_that_gives_no_more_threads(serve: Serve) -> None:
+    class Exhausted(Pool):
+        def try_spawn(self, *args: Any, **kwargs: Any) -> None:
+            raise RuntimeError("can't start new thread")
+
+    world = serve()
+    world.server.handlers = Exhausted(1)
+    with world.client() as client:
+        assert client.ask("/echo?1").status == 503
+        assert client.ask("/echo?2").status == 503
 
 
 def test_connections_beyond_the_limit_wait(serve: Serve) -> None:
@@ -501,6 +529,37 @@ def test_stopping_cancels_what_does_not_end_in_time(serve: Serve) -> None:
         assert [each.status for each in client.rest()] == [503]
         assert partial.rest() == []
     assert world.seen == ["begin x", "cancelled x"]
+
+
+def test_a_message_whose_handler_never_began_is_answered_too(serve: Serve) -> None:
+    class Late(Pool):
+        def try_spawn(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+            began.set()
+            return spawn_later(3600, fn, *args, **kwargs)
+
+    world, began = serve(), Event()
+    world.server.handlers = Late(1)
+    with world.client() as client:
+        client.get("/echo?x")
+        began.wait()
+        assert world.server.stop(grace=0.05) is False
+        assert [each.status for each in client.rest()] == [503]
+
+
+def test_a_cancel_while_the_answer_is_sent_is_too_late(serve: Serve) -> None:
+    class Cancelling(Application):
+        def respond(self, message: Any, deadline: float | None = None) -> Response:
+            response = super().respond(message, deadline)
+            task = current_task()
+            assert task is not None
+            task.cancel()
+            return response
+
+    world = serve()
+    world.server.application = Cancelling(world.server.application.routes)
+    with world.client() as client:
+        assert client.ask("/echo?x").body == b"x"
+        assert client.ask("/echo?y").body == b"y"
 
 
 def test_stopping_twice_and_serving(hub: hubkit.Hub) -> None:

@@ -64,11 +64,8 @@ class GeventHost(Host):
         self._gevent.switch()
 
     def wake(self) -> None:
-        """A callback where it is cheap and fair.
-
-        gevent runs callbacks that were added by callbacks in the same pass, many before it looks at its
-        timers and descriptors again: a turn that asks for the next one must wait for the next pass.
-        """
+        """By a callback, which is cheap; but a turn that asks for the next one must wait for the loop's
+        next pass, as gevent runs many callbacks before it looks at timers and descriptors again."""
         if get_ident() == self._thread and getcurrent() is not self._gevent:
             self._loop.run_callback(self.hub.turn)
         else:
@@ -79,7 +76,6 @@ class GeventHost(Host):
     def set_alarm(self, when: float | None) -> None:
         """One timer watcher at a time; its length is fixed when it is made."""
         if self._alarm is not None:
-            self._alarm.stop()
             self._alarm.close()
             self._alarm = None
         if when is not None:
@@ -98,7 +94,7 @@ class GeventHost(Host):
     def hold(self, on: bool) -> None:
         """A started watcher with a reference keeps the loop alive."""
         if on and not self._keeper.active:
-            self._keeper.start(_nothing)
+            self._keeper.start(int)  # a call that does nothing
         elif not on and self._keeper.active:
             self._keeper.stop()
 
@@ -113,12 +109,7 @@ class GeventHost(Host):
         self.set_alarm(None)
         for watcher in (self._io, self._keeper, self._wake):
             if watcher is not None and self._loop.ptr:
-                watcher.stop()
                 watcher.close()
-
-
-def _nothing() -> None:
-    pass
 
 
 class GeventHub(LoopHub):

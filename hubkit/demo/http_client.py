@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from hubkit.green import socket
+import hubkit.green.socket as socket
 
 Address = tuple[str, int]
 

@@ -90,7 +90,7 @@ class Connection:
         if self._sending:
             if at - self._since > settings.transfer_timeout:
                 self._gone = True
-                self._reading.expire()
+                self._shut_down(socket.SHUT_RDWR)  # ends sending and reading
         elif not self._busy():
             limit = settings.transfer_timeout if self._http.partial else settings.idle_timeout
             if at - self._since > limit:
@@ -204,11 +204,12 @@ class Connection:
         self._since = now()
         self._sending = True
         try:
-            self._sock.sendall(data)
+            with shield():  # a cancel that comes now is too late: half an answer would be worse
+                self._sock.sendall(data)
         except OSError as error:
             _log.debug("answer lost: %s", error)
             self._gone = self._final = True
-        except BaseException:  # half an answer may be out: nothing can follow it
+        except BaseException:  # by the host: nothing can follow half an answer
             self._final = True
             raise
         finally:
@@ -259,8 +260,14 @@ class Connection:
 
     def _linger(self) -> None:
         """Closing while the client still sends would destroy the answer on its way."""
-        self._sock.shutdown(socket.SHUT_WR)
+        self._shut_down(socket.SHUT_WR)
         with move_on_after(self._settings.linger):
             for _ in range(LINGER_READS):
                 if not self._sock.recv(READ_SIZE):
                     return
+
+    def _shut_down(self, how: int) -> None:
+        try:
+            self._sock.shutdown(how)
+        except OSError:  # the client has done so
+            pass
