@@ -49,7 +49,8 @@ def show(rows: Sequence[Row]) -> None:
 
     Switches: never. Call from: any thread. Raises: nothing.
     """
-    table = Table("hub")
+    table = Table()
+    table.add_column("hub", overflow="fold")
     for title in ("requests/s", "p50", "p99", "errors", "peak memory"):
         table.add_column(title, justify="right")
     for row in rows:
