@@ -3,8 +3,9 @@
 Where things are. What you import is here; each noun has a file of its own name:
 
     tasks scopes timeouts task_group waits running    spawning, cancelling, waiting for the end
-    events locks conditions semaphores handover       synchronisation
-    queues simple_queue heap pools futures local threads  passing values, limiting, native threads
+    events locks conditions semaphores barriers       synchronisation
+    queues channels pools futures local threads       passing values, limiting, native threads
+    handover slots tally heap simple_queue            … what these are made of
     fds green.socket                                  descriptors and sockets
     patching registry                                 the standard library; which hub
     contract waiting originals errors                 what everything stands on
@@ -18,6 +19,8 @@ Nothing is chosen, patched or started by importing.
 
 import sys as _sys
 
+from .barriers import Barrier
+from .channels import Channel
 from .conditions import Condition
 from .errors import (
     Busy,
@@ -56,9 +59,11 @@ from .workers import remember_depth as _remember_depth
 __version__ = "0.1.0"
 
 __all__ = [
+    "Barrier",
     "BoundedSemaphore",
     "Busy",
     "Cancelled",
+    "Channel",
     "Closed",
     "Condition",
     "Deadlock",

@@ -1,83 +1,94 @@
-"""Heap: smallest first, shared by threads and tasks without a lock held over a comparison.
+"""Heap: items that come out smallest first, and may be put in and taken out by anybody at any time.
 
-What must live here: who may touch the heap. What this file must not know: queues.
+What must live here: the order. What this file must not know: who waits for an item.
 
-A comparison is somebody's code: it may be slow, switch, or use the same heap again. So the list is claimed by
-taking it out of its cell, and whoever finds the cell empty leaves its item in the inbox: the claimer
-looks there after it has put the list back.
+Comparing items runs their own `__lt__`, in the middle of which anything may happen: another thread, a signal
+handler or a finalizer puts into the same heap, or the comparison fails. So no lock is held across it, and
+nothing that others see is changed: each operation makes a new version beside the old one and then
+publishes it in one atomic step; if somebody was faster it begins again with his.
+
+A version shares almost all of its nodes with the one before. They form a leftist heap: the shorter way down
+is always on the right, so merging two heaps along their right edges takes logarithmic time.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from .originals import get_ident, sleep
+T = TypeVar("T")
+
+#: (length of the right edge, item, left, right), or None for no items
+Node = tuple[int, Any, Any, Any] | None
+#: (root, number of items, {0: the next version} once there is one)
+Version = tuple[Node, int, dict[int, Any]]
 
 
-class InUse(IndexError):
-    """The heap is claimed by this thread already: in a comparison, or under a signal handler."""
+class Heap(Generic[T]):
+    """Shaped as far as needed as a `deque` whose left end has the smallest item."""
 
-
-class Heap:
-    """As much of a deque as a queue needs."""
-
-    __slots__ = ("_cell", "_inbox", "_owner")
+    __slots__ = ("_version",)
 
     def __init__(self) -> None:
-        self._cell: deque[list[Any]] = deque(([],))
-        self._inbox: deque[Any] = deque()
-        self._owner: int | None = None
+        self._version: Version = (None, 0, {})
 
-    def append(self, item: Any) -> None:
-        """Add an item; a comparison that fails raises here, with the item in."""
-        self._inbox.append(item)
-        while self._inbox:
-            heap = self._claim()
-            if heap is None:
-                return  # the claimer will find it
-            try:
-                self._take_in(heap)
-            finally:
-                self._release(heap)
+    def append(self, item: T) -> None:
+        """Put an item in.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: what comparing it raises; then it is
+        not in.
+        """
+        node = (1, item, None, None)
+        while True:
+            before = self._newest()
+            if self._publish(before, _merge(before[0], node), before[1] + 1):
+                return
 
     appendleft = append
 
-    def popleft(self) -> Any:
-        """Take the smallest item; IndexError if there is none, InUse if this thread is at it already."""
+    def popleft(self) -> T:
+        """Take the smallest item out.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: IndexError if there is none; what
+        comparing the others raises; then it is still in.
+        """
         while True:
-            heap = self._claim()
-            if heap is not None:
-                break
-            if self._owner == get_ident():
-                raise InUse
-            sleep(0)  # another thread is in the middle of a comparison
-        try:
-            self._take_in(heap)
-            return heappop(heap)
-        finally:
-            self._release(heap)
-
-    def _claim(self) -> list[Any] | None:
-        try:
-            heap = self._cell.pop()
-        except IndexError:
-            return None
-        self._owner = get_ident()
-        return heap
-
-    def _release(self, heap: list[Any]) -> None:
-        self._owner = None
-        self._cell.append(heap)
-
-    def _take_in(self, heap: list[Any]) -> None:
-        while self._inbox:
-            heappush(heap, self._inbox.popleft())
+            before = self._newest()
+            root = before[0]
+            if root is None:
+                raise IndexError("pop from an empty heap")
+            if self._publish(before, _merge(root[2], root[3]), before[1] - 1):
+                item: T = root[1]
+                return item
 
     def __len__(self) -> int:
-        cell = self._cell
-        try:
-            return len(cell[0]) + len(self._inbox)
-        except IndexError:  # claimed; who asks now gets what is sure
-            return len(self._inbox)
+        return self._newest()[1]
+
+    def _newest(self) -> Version:
+        # A slow thread may have left an older one here.
+        version = self._version
+        while version[2]:
+            version = version[2][0]
+        return version
+
+    def _publish(self, before: Version, root: Node, size: int) -> bool:
+        after: Version = (root, size, {})
+        if before[2].setdefault(0, after) is not after:
+            return False
+        self._version = after
+        return True
+
+
+def _merge(one: Node, other: Node) -> Node:
+    if one is None:
+        return other
+    if other is None:
+        return one
+    if other[1] < one[1]:
+        one, other = other, one
+    left, right = one[2], _merge(one[3], other)
+    if left is None:
+        return 1, one[1], right, None
+    assert right is not None
+    if left[0] < right[0]:
+        left, right = right, left
+    return right[0] + 1, one[1], left, right

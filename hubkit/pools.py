@@ -1,9 +1,10 @@
-"""Pool: no more than so many tasks at once.
+"""Pool: so many tasks at a time, and not more.
 
-What must live here: slots, and the tasks that hold them. What this file must not know: hubs.
+What must live here: who has a place, many calls at once, and the end of it all. What this file must not
+know: how places are given out (slots.py), how tasks run.
 
-A slot is taken before its task is made and given on when the task has ended, whichever way: `task_ended` runs
-in the ending task, so the next spawner in the queue has the slot before anybody is told of the end.
+A spawner takes a place, enters its task, and then looks whether the pool was cancelled; who cancels says so
+first and then looks at the tasks. The place is given back by the task itself, when it has ended.
 """
 
 from __future__ import annotations
@@ -11,219 +12,227 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from itertools import repeat
 from operator import index
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .handover import Handover
+from .contract import Owner
+from .errors import Closed
 from .queues import SimpleQueue
-from .registry import current_hub, hub_to_spawn, this_task
+from .registry import current_hub, hub_to_spawn
+from .scopes import shield
+from .slots import SizedSlots
 from .tasks import Task
-from .waiting import WOKEN, Ticket, WaitQueue, check_timeout, deliver_latched, latched, wait
+from .waiting import CLOSED, WOKEN, check_timeout, deliver_latched, latched
 
 T = TypeVar("T")
 
 
-class Pool(Handover):
-    """Spawns tasks, at most `size` of them at a time.
+class Pool:
+    """Runs tasks, at most `size` of them at the same time.
 
-    `with Pool(10) as pool:` joins at the end; if the block ends by an error its tasks are cancelled first.
+    `with Pool(size) as pool:` waits at the end of the block until all its tasks have ended, also those that
+    they have spawned into it, and closes it. A block that ends by an error cancels them first.
     """
 
-    __slots__ = ("__weakref__", "_debts", "_free", "_joiners", "_tasks", "size")
+    __slots__ = ("__weakref__", "_cancelled", "_slots", "_tasks")
 
     def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = _checked(size)
-        self._free: deque[None] = deque(repeat(None, size))
-        self._debts: deque[None] = deque()  # slots in use that are not to come back: the pool has shrunk
-        self._tasks: dict[Task[Any], None] = {}
-        self._joiners = WaitQueue()
+        self._slots = SizedSlots(_checked_size(size))
+        self._tasks: dict[Task[Any], None] = {}  # not ended yet, in order of spawn
+        self._cancelled = False
 
-    # -- spawning ---------------------------------------------------------------------------------
+    # -- one call ---------------------------------------------------------------------------------
 
     def spawn(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
-        """Start `fn(*args, **kwargs)` as a task once there is a slot for it.
+        """Start `fn(*args, **kwargs)` as a task; waits while the pool is full.
 
-        Switches: if it must wait. Call from: hub | any thread. Raises: TypeError if `fn` is not
-        callable; Cancelled.
+        Who waits is served in the order of coming. The task runs in a copy of the caller's context. An
+        error that nobody waits for is logged.
+
+        Switches: if it must wait. Call from: hub | any thread. Raises: TypeError if `fn` is not callable;
+        Closed if the pool is; Cancelled.
         """
-        _check_callable(fn)
-        if latched:
-            deliver_latched()
-        if not self._take_in_turn():
-            self._queue_up(None)
-        return self._start(fn, args, kwargs)
+        _check_callable("Pool.spawn", fn)
+        return self._spawn(self, fn, args, kwargs)
 
     def try_spawn(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T] | None:
-        """Start `fn(*args, **kwargs)` as a task if there is a slot for it now; None if not.
+        """Start `fn(*args, **kwargs)` as a task, as `spawn`; None if the pool is full.
 
-        Switches: never. Call from: hub | any thread | signal. Raises: TypeError if `fn` is not callable.
+        Switches: never. Call from: hub | any thread | signal. Raises: TypeError if `fn` is not callable;
+        Closed if the pool is.
         """
-        _check_callable(fn)
-        return self._start(fn, args, kwargs) if self._take_in_turn() else None
+        _check_callable("Pool.try_spawn", fn)
+        outcome = self._slots.take(0)
+        return self._start(self, fn, args, kwargs) if self._got_place(outcome) else None
 
-    def _start(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Task[T]:
+    def _spawn(
+        self, owner: Owner, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> Task[T]:
+        if latched:
+            deliver_latched()
+        self._got_place(self._slots.take(None))
+        return self._start(owner, fn, args, kwargs)
+
+    def _got_place(self, outcome: Any) -> bool:
+        if outcome is CLOSED:
+            raise Closed(f"{self!r} is closed: it takes no more tasks")
+        return outcome is WOKEN
+
+    def _start(
+        self, owner: Owner, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> Task[T]:
         try:
             hub = hub_to_spawn()
             task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
-            task.owner = self
+            task.owner = owner
             self._tasks[task] = None
             try:
+                if self._cancelled:
+                    task.cancel()
                 hub.start(task)
             except BaseException:
-                self._tasks.pop(task, None)
+                del self._tasks[task]
                 raise
         except BaseException:
-            self._put_back()
-            self._match()
+            self._slots.release()
             raise
         return task
 
     def task_ended(self, task: Task[Any]) -> bool:
-        """A slot is free. For tasks; see `tasks.Owner`.
+        """Take note of a task's end. Called by the task, inline; see `contract.Owner`.
 
-        Switches: never. Call from: the ending task. Raises: nothing.
+        Switches: never. Call from: hub | any thread. Raises: nothing.
         """
         self._tasks.pop(task, None)
-        self._put_back()
-        self._match()
-        if self._joiners and not self._tasks:
-            self._joiners.wake_all()
+        self._slots.release()
         return False
 
-    def _take(self) -> bool:
-        try:
-            self._free.pop()
-        except IndexError:
-            return False
-        return True
-
-    def _put_back(self) -> None:
-        try:
-            self._debts.pop()
-        except IndexError:
-            self._free.append(None)
-
-    # -- many at once -----------------------------------------------------------------------------
+    # -- many calls -------------------------------------------------------------------------------
 
     def map(self, fn: Callable[..., T], *iterables: Iterable[Any]) -> list[T]:
-        """The results of `fn` for each item (or one item of each iterable), in order.
+        """Call `fn` with the items of `iterables` taken together, each call a task; the results in order.
 
-        The first error is raised, and what has not ended by then is cancelled.
+        The first error, in that order, ends it. Then, as when it is interrupted, the tasks that are left are
+        cancelled and joined before it is raised. Called in a task of the pool it can wait for its own place.
 
-        Switches: if it must wait. Call from: hub | any thread. Raises: what `fn` raises; Cancelled.
+        Switches: if it must wait. Call from: hub | any thread. Raises: what `fn` raises; TaskCancelled if
+        somebody cancelled one of the tasks; TypeError; Closed if the pool is; Cancelled.
         """
-        return list(self.imap(fn, *iterables))
+        rows = _rows("Pool.map", fn, iterables)
+        owner = _Errands(self)
+        tasks: deque[Task[T]] = deque()
+        results: list[T] = []
+        try:
+            for row in rows:
+                tasks.append(self._spawn(owner, fn, row))
+                while tasks and tasks[0].done():
+                    results.append(tasks[0].result())
+                    tasks.popleft()
+            while tasks:
+                results.append(tasks[0].result())
+                tasks.popleft()
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            with shield():
+                for task in tasks:
+                    task.join()
+            raise
+        return results
 
     def imap(self, fn: Callable[..., T], *iterables: Iterable[Any]) -> Iterator[T]:
-        """Like `map`, one result after the other, each as soon as it is its turn.
+        """Like `map`, one result after the other, from iterables of any length.
 
-        An error is raised in its item's place. At most `size` items are taken ahead.
+        Each step starts tasks until twice the pool's size are ahead of it, and waits for the next result. An
+        error is raised in the place of its result and ends the iteration; so does dropping the iterator. Then
+        the tasks that are left are cancelled.
 
-        Switches: if it must wait, at each step. Call from: hub | any thread. Raises: what `fn` raises.
+        Switches: if it must wait, in each step. Call from: hub | any thread. Raises: TypeError; in a step
+        what `map` raises.
         """
-        _check_callable(fn)
-        return self._imap(fn, zip(*iterables, strict=False))
+        return self._imap(fn, _rows("Pool.imap", fn, iterables))
 
-    def _imap(self, fn: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
-        ahead: deque[Task[T]] = deque()
+    def _imap(self, fn: Callable[..., T], rows: Iterator[tuple[Any, ...]]) -> Iterator[T]:
+        owner = _Errands(self)
+        tasks: deque[Task[T]] = deque()
         try:
-            for args in calls:
-                while len(ahead) >= self.size:
-                    yield ahead.popleft().result()
-                ahead.append(self.spawn(fn, *args))
-            while ahead:
-                yield ahead.popleft().result()
+            for row in rows:
+                tasks.append(self._spawn(owner, fn, row))
+                while tasks and (tasks[0].done() or len(tasks) >= 2 * self.size):
+                    result = tasks[0].result()
+                    tasks.popleft()
+                    yield result
+            while tasks:
+                result = tasks[0].result()
+                tasks.popleft()
+                yield result
         finally:
-            for task in ahead:
+            for task in tasks:
                 task.cancel()
 
     def imap_unordered(self, fn: Callable[..., T], *iterables: Iterable[Any]) -> Iterator[T]:
-        """Like `imap`, each result as soon as it is there.
+        """Like `imap`, the results in the order in which they come.
 
-        Switches: if it must wait, at each step. Call from: hub | any thread. Raises: what `fn` raises.
+        Each step starts tasks until as many as the pool's size run or have not been asked for.
+
+        Switches: if it must wait, in each step. Call from: hub | any thread. Raises: TypeError; in a step
+        what `map` raises.
         """
-        _check_callable(fn)
-        return self._imap_unordered(fn, zip(*iterables, strict=False))
+        return self._imap_unordered(fn, _rows("Pool.imap_unordered", fn, iterables))
 
-    def _imap_unordered(self, fn: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
-        ahead: dict[Task[T], None] = {}
+    def _imap_unordered(self, fn: Callable[..., T], rows: Iterator[tuple[Any, ...]]) -> Iterator[T]:
         ended: SimpleQueue[Task[T]] = SimpleQueue()
-
-        def next_result() -> T:
-            task = ended.get()
-            del ahead[task]
-            return task.result()
-
+        owner = _Errands(self, ended)
+        tasks: dict[Task[T], None] = {}
         try:
-            for args in calls:
-                while len(ahead) >= self.size:
-                    yield next_result()
-                task = self.spawn(fn, *args)
-                ahead[task] = None
-                task.add_done_callback(ended.put)
-            while ahead:
-                yield next_result()
+            for row in rows:
+                tasks[self._spawn(owner, fn, row)] = None
+                while not ended.empty() or len(tasks) >= self.size:
+                    task = ended.get()
+                    del tasks[task]
+                    yield task.result()
+            while tasks:
+                task = ended.get()
+                del tasks[task]
+                yield task.result()
         finally:
-            for task in ahead:
+            for task in tasks:
                 task.cancel()
 
-    # -- the pool as a whole ----------------------------------------------------------------------
+    # -- the end ----------------------------------------------------------------------------------
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until no task is left, at most `timeout` seconds; whether it is so.
+        """Wait until no task is left and nobody waits for a place, at most `timeout` seconds.
 
-        Switches: if it must wait. Call from: hub | any thread. Raises: RuntimeError in a task of the pool,
-        which would wait for itself; Cancelled.
+        Zero or less means not to wait. True if it is so.
+
+        Switches: if it must wait. Call from: hub | any thread. Raises: RuntimeError in a task of the pool's
+        own, which would wait for itself; Cancelled; ValueError and TypeError for a timeout that is no number.
         """
         timeout = check_timeout(timeout)
         if latched:
             deliver_latched()
-        if current_hub().current() in self._tasks:
-            raise RuntimeError(f"a task of {self!r} joins the pool and would wait for itself")
-        if not self._tasks:
-            return True
-        if timeout == 0:
-            return False
-        ticket = Ticket(this_task())
-        self._joiners.add(ticket)
-        if not self._tasks:
-            self._joiners.wake_all()
-        return wait(ticket, timeout, self._joiners.discard) is WOKEN
+        if self._tasks and current_hub().current() in self._tasks:
+            raise RuntimeError(f"a task of {self!r} joins its own pool and would wait for ever")
+        return self._slots.join(timeout)
 
-    def cancel(self) -> int:
-        """Ask every task of the pool to stop; the number of those that were not finished.
+    def close(self) -> None:
+        """Take no more tasks: `spawn` raises Closed, also where it waits. The tasks that run go on.
 
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        return sum(task.cancel() for task in list(self._tasks))
+        self._slots.close()
 
-    def resize(self, size: int) -> None:
-        """Change how many tasks may run. Those that run go on; a smaller pool waits for their ends.
+    def cancel(self) -> None:
+        """Close the pool and cancel its tasks.
 
-        Switches: never. Call from: hub | any thread. Raises: ValueError, TypeError.
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        change = _checked(size) - self.size
-        self.size = size
-        for _ in repeat(None, change):
-            self._put_back()
-        for _ in repeat(None, -change):
-            if not self._take():
-                self._debts.append(None)
-        self._match()
-
-    @property
-    def free(self) -> int:
-        """Slots that a spawn would get now."""
-        return len(self._free)
-
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    def __bool__(self) -> bool:
-        return True
+        self._cancelled = True
+        self._slots.close()
+        for task in list(self._tasks):
+            task.cancel()
 
     def __enter__(self) -> Pool:
         return self
@@ -233,18 +242,75 @@ class Pool(Handover):
     ) -> None:
         if error is not None:
             self.cancel()
-        self.join()
+        try:
+            self.join()
+        except BaseException:
+            self.cancel()
+            with shield():
+                self.join()
+            raise
+        self.close()
+
+    # -- size -------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """How many tasks may run at the same time."""
+        return self._slots.size
+
+    def resize(self, size: int) -> None:
+        """Let `size` tasks run at the same time. Those that are too many by then run to their ends.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: ValueError, TypeError.
+        """
+        self._slots.resize(_checked_size(size))
+
+    @property
+    def free(self) -> int:
+        """How many tasks `try_spawn` would start now."""
+        return self._slots.free()
+
+    def __len__(self) -> int:
+        """The number of tasks that have not ended."""
+        return len(self._tasks)
+
+    def __bool__(self) -> bool:
+        return True  # a pool without tasks is still one
 
     def __repr__(self) -> str:
-        return f"<Pool of {self.size}, {len(self._tasks)} running, {len(self._waiters)} waiting>"
+        over = ", closed" if self._slots.closed else ""
+        return f"<Pool {len(self._tasks)} of {self.size} tasks, {len(self._slots._waiters)} waiting{over}>"
 
 
-def _checked(size: int) -> int:
-    if index(size) < 1:
-        raise ValueError(f"a pool needs room for one task at least, not {size!r}")
-    return size
+class _Errands:
+    """The tasks of one `map`: their errors are raised there."""
+
+    __slots__ = ("_ended", "_pool")
+
+    def __init__(self, pool: Pool, ended: SimpleQueue[Any] | None = None) -> None:
+        self._pool = pool
+        self._ended = ended
+
+    def task_ended(self, task: Task[Any]) -> bool:
+        self._pool.task_ended(task)
+        if self._ended is not None:
+            self._ended.put(task)
+        return True
 
 
-def _check_callable(fn: Any) -> None:
+def _rows(verb: str, fn: Any, iterables: tuple[Iterable[Any], ...]) -> Iterator[tuple[Any, ...]]:
+    _check_callable(verb, fn)
+    if not iterables:
+        raise TypeError(f"{verb}() takes a function and at least one iterable of its arguments")
+    return zip(*iterables, strict=False)
+
+
+def _check_callable(verb: str, fn: Any) -> None:
     if not callable(fn):
-        raise TypeError(f"a pool spawns a function with its arguments, not {fn!r}")
+        raise TypeError(f"{verb}() takes a function and its arguments, not {fn!r}")
+
+
+def _checked_size(size: int) -> int:
+    if index(size) < 1:
+        raise ValueError(f"a pool has room for one task or more, not {size!r}")
+    return size

@@ -1,227 +1,206 @@
-"""Queue, LifoQueue and PriorityQueue: bounds, the count of what is done, the end.
+"""Queue, LifoQueue and PriorityQueue: queues with a limit, an end, and a count of what is not done.
 
-What must live here: what the standard `queue` module promises beyond put and get. What this file must not
-know: hubs; who gets which item (simple_queue.py); how a heap is shared (heap.py).
-
-A getter holds its item from the moment it is handed over, but gives its place in a bounded queue on only
-once it runs: if something is thrown into it before, the item goes back to the head, where its place still is.
+What must live here: room for items, shutting down, what the standard `queue` module promises besides. What
+this file must not know: hubs; how items come to getters (simple_queue.py); how a heap is shared (heap.py).
 """
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterator
-from itertools import repeat
-from operator import length_hint
 from queue import Empty, Full
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from .handover import Handover
 from .heap import Heap
-from .registry import this_task
-from .simple_queue import ShutDown, SimpleQueue
-from .waiting import CLOSED, WOKEN, Ticket, WaitQueue, check_timeout, deliver_latched, latched, wait
+from .simple_queue import Items, ShutDown, SimpleQueue
+from .slots import Slots
+from .tally import Tally
+from .waiting import CLOSED, WOKEN, check_timeout, deliver_latched, latched
 
 __all__ = ["Empty", "Full", "LifoQueue", "PriorityQueue", "Queue", "ShutDown", "SimpleQueue"]
 
 T = TypeVar("T")
 
 
-class _Places(Handover):
-    """The places of a bounded queue, given to putters in the order of their coming."""
-
-    __slots__ = ("_freed", "_stock")
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self._stock = repeat(None, number)
-        self._freed: deque[None] = deque()
-
-    def take(self, timeout: float | None) -> Any:
-        if self._take_in_turn():
-            return WOKEN
-        return None if timeout == 0 else self._queue_up(timeout)
-
-    def give_back(self, number: int = 1) -> None:
-        self._freed.extend(repeat(None, number))
-        if self._waiters:
-            self._match()
-
-    def close(self) -> None:
-        self._waiters.wake_all(CLOSED)
-
-    def number(self) -> int:
-        return len(self._freed) + length_hint(self._stock)
-
-    def _take(self) -> bool:
-        try:
-            self._freed.pop()
-        except IndexError:
-            return next(self._stock, True) is None
-        return True
-
-    def _put_back(self) -> None:
-        self._freed.append(None)
-
-
 class Queue(SimpleQueue[T]):
-    """First in, first out; bounded if `maxsize` is one or more. Shaped as `queue.Queue`.
+    """First in, first out, with a limit if wanted. Shaped as `queue.Queue`; `for item in queue` gets items
+    until the queue is shut down."""
 
-    `for item in queue` takes items until the queue is shut down and empty.
-    """
-
-    __slots__ = ("_done", "_joiners", "_places", "_put", "maxsize")
+    __slots__ = ("_settlements", "_tally", "_ups", "maxsize")
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__()
         self.maxsize = maxsize
-        self._places = _Places(maxsize) if maxsize > 0 else None
-        # How many were put, and how many are done: `next` counts in one atomic step.
-        self._put = repeat(None, sys.maxsize)
-        self._done = repeat(None, sys.maxsize)
-        self._joiners = WaitQueue()
+        if maxsize > 0:
+            self._slots = Slots(maxsize)
+        self._tally = Tally()
+        self._ups = self._tally.ups
+        self._settlements: list[list[None]] = []  # see _settle; each is empty once it has ended
+
+    # -- putting ----------------------------------------------------------------------------------
 
     def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
-        """Add an item, waiting for a place at most `timeout` seconds (None: for ever).
+        """Add an item, at most after `timeout` seconds (None: for ever) if the queue is full.
 
-        Zero or less means not to wait. Not blocking, or unbounded, it may be called from signal handlers
-        and finalizers.
+        It goes to the longest waiting getter. Not blocking, it does not wait; nor with a timeout of zero or
+        less.
 
-        Switches: if it must wait. Call from: hub | any thread; as above, signal. Raises: Full; ShutDown;
-        Cancelled.
+        Switches: if it must wait. Call from: hub | any thread; not blocking, or without a limit, signal
+        too. Raises: Full if there was no room in time; Cancelled; ValueError and TypeError for a timeout
+        that is no number; ShutDown if the queue was shut down.
         """
-        if timeout is not None:
-            timeout = check_timeout(timeout)
-        if latched and block:
-            deliver_latched()
-        if self._shut:
-            raise ShutDown
-        if self._places is not None:
-            outcome = self._places.take(timeout if block else 0.0)
-            if outcome is CLOSED or self._shut:
-                raise ShutDown
-            if outcome is not WOKEN:
-                raise Full
-        next(self._put)
-        if self._getters:
-            self._give(item)
-        else:
+        if latched or timeout is not None or self._slots is not None or self._closed:
+            self._admit(block, timeout)
+        next(self._ups)  # before the item can be got and done
+        if self._getters and self._hand_over(item):
+            return
+        try:
             self._items.append(item)
-            if self._getters:
-                self._match()
+        except BaseException:  # items that cannot be compared
+            self._refuse()
+            raise
+        if self._getters or self._closed:
+            self._put_late(item)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> T:
-        """Take the next item, waiting for one at most `timeout` seconds (None: for ever).
-
-        Zero or less means not to wait.
-
-        Switches: if it must wait. Call from: hub | any thread. Raises: Empty; ShutDown once the queue is
-        shut down and empty; Cancelled.
-        """
+    def _admit(self, block: bool, timeout: float | None) -> None:
+        """Everything that may keep an item out."""
         if timeout is not None:
             timeout = check_timeout(timeout)
         if latched and block:
             deliver_latched()
-        if self._getters:
-            item = self._get_in_turn(timeout if block else 0.0)
-        else:
-            try:
-                item = self._items.popleft()
-            except IndexError:
-                item = self._get_in_turn(timeout if block else 0.0)
-        if self._places is not None:
-            self._places.give_back()
-        return item
+        if self._closed:
+            raise ShutDown(f"{self!r} was shut down")
+        if self._slots is not None:
+            outcome = self._slots.take(timeout if block else 0)
+            if outcome is not WOKEN:
+                raise ShutDown(f"{self!r} was shut down") if outcome is CLOSED else Full
 
-    def _match(self) -> None:
-        super()._match()
-        if self._shut and not self._items:
-            self._getters.wake_all(CLOSED)
+    def _refuse(self) -> None:
+        """Take back what `_admit` and the tally have given to an item."""
+        if self._slots is not None:
+            self._slots.release()
+        self._tally.down()
 
-    def full(self) -> bool:
-        """Whether there is no place left; there may be one when you look.
+    def _put_late(self, item: T) -> None:
+        if self._closed and self._settle(item):
+            self._refuse()
+            raise ShutDown(f"{self!r} was shut down")
+        self._match()
 
-        The place of an item that was handed over is free once its getter runs.
+    def _settle(self, item: T) -> bool:
+        """`shutdown` came in the middle of a `put`: take the item back; False if somebody has it already.
 
-        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        The getters may all have left. Meanwhile, as other items are out too, nobody concludes that the
+        queue is empty.
         """
-        return self._places is not None and not self._places.number()
+        settlement = [None]
+        self._settlements.append(settlement)
+        others: list[T] = []
+        found = False
+        try:
+            while not found:
+                other = self._items.popleft()
+                found = other is item
+                if not found:
+                    others.append(other)
+        except IndexError:
+            pass
+        finally:
+            for other in reversed(others):
+                self._items.appendleft(other)
+            settlement.clear()
+            self._match()
+        return found
 
-    def task_done(self) -> None:
-        """Say that an item that was taken has been dealt with; `join` waits for all of them.
-
-        Switches: never. Call from: hub | any thread | signal. Raises: ValueError if called more often
-        than items were put.
-        """
-        if self._unfinished() <= 0:
-            raise ValueError("task_done() called more often than items were put")
-        next(self._done)
-        if self._joiners and not self._unfinished():
-            self._joiners.wake_all()
-
-    def _unfinished(self) -> int:
-        return length_hint(self._done) - length_hint(self._put)
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait until every item that was put is done, at most `timeout` seconds; whether it is so.
-
-        Switches: if it must wait. Call from: hub | any thread. Raises: Cancelled.
-        """
-        timeout = check_timeout(timeout)
-        if latched:
-            deliver_latched()
-        if not self._unfinished():
-            return True
-        if timeout == 0:
-            return False
-        ticket = Ticket(this_task())
-        self._joiners.add(ticket)
-        if not self._unfinished():
-            self._joiners.wake_all()
-        return wait(ticket, timeout, self._joiners.discard) is WOKEN
+    # -- shutting down ----------------------------------------------------------------------------
 
     def shutdown(self, immediate: bool = False) -> None:
-        """Take no more items; getters get what is left and then ShutDown, putters ShutDown at once.
+        """Let nothing more in: every `put` raises ShutDown, and every `get` once the queue is empty.
 
-        Immediately: what is left is dropped and counts as done.
+        If `immediate` the items that are left are thrown away and count as done.
 
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        self._shut = True
+        self._closed = True
         if immediate:
             self._drain()
+        if self._slots is not None:
+            self._slots.close()
         self._match()
-        if self._places is not None:
-            self._places.close()
 
     def _drain(self) -> None:
-        while self._items:
+        while True:
             try:
                 self._items.popleft()
             except IndexError:
                 return
-            if self._unfinished() > 0:
-                self.task_done()
+            self._refuse()
+
+    def _is_over(self) -> bool:
+        while True:
+            begun = len(self._settlements)
+            if any(self._settlements) or self._items:
+                return False
+            if begun == len(self._settlements):  # so nobody had items out when we looked at them
+                return True
+
+    @property
+    def is_shutdown(self) -> bool:
+        """Whether `shutdown` has been called."""
+        return self._closed
 
     def __iter__(self) -> Iterator[T]:
         while True:
             try:
-                yield self.get()
+                item = self.get()
             except ShutDown:
                 return
+            yield item
+
+    # -- counting ---------------------------------------------------------------------------------
+
+    def full(self) -> bool:
+        """Whether `put_nowait` would find no room. A place promised to a waiting putter is taken.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: nothing.
+        """
+        return self._slots is not None and self._slots.locked()
+
+    def task_done(self) -> None:
+        """Count one item that was got as done.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: ValueError if called more often than
+        items were put.
+        """
+        if not self._tally.down():
+            raise ValueError("task_done() called too many times: once for each item that was put")
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until every item put has been done, at most `timeout` seconds; whether they have.
+
+        Switches: if it must wait. Call from: hub | any thread. Raises: Cancelled; ValueError and
+        TypeError for a timeout that is no number.
+        """
+        return self._tally.join(timeout)
+
+    @property
+    def unfinished_tasks(self) -> int:
+        """How many of the items put have not been done."""
+        return max(0, self._tally.count())
+
+    def __repr__(self) -> str:
+        limit = f" of {self.maxsize}" if self.maxsize > 0 else ""
+        over = ", shut down" if self._closed else ""
+        return f"<{type(self).__name__} {len(self._items)}{limit} items, {len(self._getters)} waiting{over}>"
 
 
 class _Stack(deque[T]):
-    """A deque whose next item is the newest."""
+    """A deque whose left end is its right end."""
 
     __slots__ = ()
 
-    def popleft(self) -> T:
-        return self.pop()
-
-    def appendleft(self, item: T) -> None:
-        self.append(item)
+    popleft = deque.pop
+    appendleft = deque.append
 
 
 class LifoQueue(Queue[T]):
@@ -229,24 +208,17 @@ class LifoQueue(Queue[T]):
 
     __slots__ = ()
 
-    def _new_items(self) -> Any:
+    def _container(self) -> Items[T]:
         return _Stack()
 
 
 class PriorityQueue(Queue[T]):
-    """The smallest item first. Shaped as `queue.PriorityQueue`; items are compared with `<`."""
+    """Smallest first, by the items' own `<`. Shaped as `queue.PriorityQueue`.
+
+    An item that cannot be compared with the others is not put: `put` raises what the comparison raised.
+    """
 
     __slots__ = ()
 
-    def _new_items(self) -> Any:
+    def _container(self) -> Items[T]:
         return Heap()
-
-    def get(self, block: bool = True, timeout: float | None = None) -> T:
-        """Take the smallest item, as `Queue.get`.
-
-        Switches: if it must wait. Call from: hub | any thread. Raises: as `Queue.get`.
-        """
-        item = super().get(block, timeout)
-        if self._getters:  # they may have found the heap in use by us
-            self._match()
-        return item
