@@ -157,8 +157,9 @@ class LoopHub(Ring):
         if not self._closed:
             self._closed = True
             registry.forget(self)
-            leave()
-            self._poller.close()
+            if get_ident() == self._thread:  # a loop is left in its own thread, or not at all
+                leave()
+                self._poller.close()
 
     def _forget_tasks(self, but: Task[Any] | None) -> None:
         """Suspended greenlets are kept for ever: freeing one would unwind it."""

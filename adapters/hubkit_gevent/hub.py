@@ -79,7 +79,8 @@ class GeventHost(Host):
             self._alarm.close()
             self._alarm = None
         if when is not None:
-            self._alarm = self._loop.timer(max(0.0, when - monotonic()))
+            shortest = self._loop.approx_timer_resolution  # libuv warns of less
+            self._alarm = self._loop.timer(max(shortest, when - monotonic()))
             # Measured from now: gevent's idea of the time is as old as the turn.
             self._alarm.start(self.hub.on_alarm, update=True)
 
