@@ -10,6 +10,7 @@ import os
 import pickle
 import socket as standard
 import threading
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -205,6 +206,8 @@ def test_a_closed_socket() -> None:
             ours.listen,
             lambda: ours.connect(("127.0.0.1", 1)),
             ours.dup,
+            lambda: ours.settimeout(1),
+            lambda: ours.setblocking(False),
         ):
             with pytest.raises(OSError) as caught:
                 verb()
@@ -286,7 +289,9 @@ def test_a_child_leaves_the_parents_sockets_alone(hub: Hub) -> None:
     with connected() as (ours, theirs):
         task = spawn(ours.recv, 10)
         parked(task)
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # eventlet, once imported, warns of every fork
+            child = os.fork()
         if child == 0:
             try:
                 ours.close()
