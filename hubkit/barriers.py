@@ -63,12 +63,12 @@ class Barrier:
             deliver_latched()
         while True:
             round_ = self._round
+            if round_.outcome is CLOSED:
+                raise BrokenBarrierError
             number = next(round_.numbers, None)
             if number is not None:
                 break
             round_.wait_for_end()  # full, and its action runs
-        if round_.outcome is CLOSED:
-            raise BrokenBarrierError
         if number == self._parties - 1:
             self._pass(round_)
         else:
