@@ -520,4 +520,8 @@ def test_the_module_has_the_shape_of_the_standard_one() -> None:
     assert socket.timeout is TimeoutError
     assert socket.error is OSError
     assert socket.inet_aton is standard.inet_aton
-    assert socket.SocketIO is standard.SocketIO
+    assert socket.SocketIO is standard.SocketIO  # in no __all__, and in use
+    with pytest.raises(AttributeError):
+        getattr(socket, "no such name")
+    with pytest.raises(OSError):
+        socket.close(-1)

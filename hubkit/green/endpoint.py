@@ -18,6 +18,7 @@ from __future__ import annotations
 import _socket
 import socket as standard
 from collections.abc import Callable
+from errno import EBADF
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import fds
@@ -129,15 +130,19 @@ class Endpoint(StandardSocket):
 
         O_NONBLOCK is not touched.
 
-        Switches: never. Call from: any thread. Raises: TypeError, ValueError, OverflowError.
+        Switches: never. Call from: any thread. Raises: TypeError, ValueError, OverflowError; OSError if it
+        is closed.
         """
-        self._timeout = None if value is None else _checked_seconds(value)
+        seconds = None if value is None else _checked_seconds(value)
+        if self.fileno() < 0:
+            raise OSError(EBADF, "the socket is closed")
+        self._timeout = seconds
         self._record = None  # a socket that never waits has no use for hints
 
     def setblocking(self, flag: bool, /) -> None:
         """`settimeout(None)` if `flag` is true, else `settimeout(0)`.
 
-        Switches: never. Call from: any thread. Raises: nothing.
+        Switches: never. Call from: any thread. Raises: OSError if closed.
         """
         self.settimeout(None if flag else 0.0)
 

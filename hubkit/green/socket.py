@@ -14,14 +14,8 @@ import socket as standard
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any: ...
-
-else:
+if not TYPE_CHECKING:
     from socket import *  # noqa: F403
-
-from socket import SocketIO
 
 from .. import fds
 from .names import (
@@ -40,7 +34,6 @@ if sys.version_info < (3, 11):
 Address = Any
 
 __all__ = [
-    "SocketIO",
     "close",
     "create_connection",
     "create_server",
@@ -56,7 +49,12 @@ __all__ = [
 ]
 __all__ += [name for name in standard.__all__ if name not in __all__]
 
-_GLOBAL_DEFAULT_TIMEOUT: Any = getattr(standard, "_GLOBAL_DEFAULT_TIMEOUT", object())
+_GLOBAL_DEFAULT_TIMEOUT: Any = standard._GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defined]
+
+
+def __getattr__(name: str) -> Any:
+    # What the standard module has beside its __all__: SocketIO, MsgFlag, names that libraries borrow.
+    return getattr(standard, name)
 
 
 def create_connection(
@@ -182,5 +180,6 @@ def close(fd: int, /) -> None:
 
     Switches: never. Call from: any thread. Raises: OSError.
     """
-    fds.notify_closing(fd)
+    if fd >= 0:
+        fds.notify_closing(fd)
     _socket.close(fd)
