@@ -152,6 +152,8 @@ def test_arguments_that_make_no_sense_leave_the_data(kind: str) -> None:
             ours.recv_into(bytearray(1), 2)
         assert ours.recv(0) == b""
         assert ours.recv(10) == b"bc"
+        assert ours.recv(0) == b""  # nothing was asked for: there is nothing to wait for
+        assert ours.recv_into(bytearray()) == 0
 
 
 @every_stream

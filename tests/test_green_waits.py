@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket as standard
 import threading
+from random import Random
 from typing import Any
 
 import pytest
 from sockets import connected, every_stream, fill, has_data
 
-from hubkit import Busy, Cancelled, Closed, checkpoint, sleep, spawn, timeout
+from hubkit import Busy, Cancelled, Closed, checkpoint, move_on_after, sleep, spawn, timeout
 from hubkit.green import socket
 from hubkit.waiting import WOKEN
 from hubkit_conformance.tools import PATIENCE, SHORT, finish, not_before, parked, stop, until
@@ -201,6 +202,42 @@ def test_a_latched_cancel_comes_before_any_effect(kind: str) -> None:
         assert ours.recv(10) == b"abc"
         ours.sendall(b"only")
         assert theirs.recv(10) == b"only"
+
+
+@every_stream
+@pytest.mark.parametrize("seed", range(3))
+def test_no_byte_is_lost_or_doubled_by_interrupted_reads(kind: str, seed: int) -> None:
+    chance = Random(seed)
+    data = chance.randbytes(300_000)
+
+    def write() -> None:
+        sent = 0
+        while sent < len(data):
+            size = chance.choice((1, 10, 1000, 50_000))
+            theirs.sendall(data[sent : sent + size])
+            sent += size
+            if chance.random() < 0.5:
+                sleep(chance.choice((0, 0, 0.0005)))
+        theirs.close()
+
+    def read() -> bytes:
+        received = bytearray()
+        buffer = bytearray(40_000)
+        while True:
+            size = chance.choice((1, 7, 1000, 40_000))
+            with move_on_after(chance.choice((0, 0.0002, 0.001, None))):
+                if chance.random() < 0.5:
+                    part = ours.recv(size)
+                else:
+                    part = bytes(buffer[: ours.recv_into(buffer, size)])
+                if not part:
+                    return bytes(received)
+                received += part
+
+    with connected(kind) as (ours, theirs):
+        writer, reader = spawn(write), spawn(read)
+        assert reader.result(PATIENCE) == data
+        assert writer.result(PATIENCE) is None
 
 
 @every_stream

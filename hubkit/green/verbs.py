@@ -168,7 +168,7 @@ class socket(Endpoint):  # noqa: N801 (the standard library's name)
             deliver_latched()
         deadline = None
         while (record := self._record) is not None:
-            if record.readable:
+            if record.readable or not bufsize:
                 try:
                     record.readable = False
                     data = _recv(self, bufsize, DONTWAIT)
@@ -199,11 +199,11 @@ class socket(Endpoint):  # noqa: N801 (the standard library's name)
             return self._recv_into_with_flags(buffer, nbytes, flags)
         if latched and self._timeout != 0.0:
             deliver_latched()
+        size = nbytes or memoryview(buffer).nbytes
         deadline = None
         while (record := self._record) is not None:
-            if record.readable:
+            if record.readable or not size:
                 try:
-                    size = nbytes or memoryview(buffer).nbytes
                     record.readable = False
                     received = _recv_into(self, buffer, nbytes, DONTWAIT)
                     if not 0 < received < size or not record.short_reads or record.hung_up:
