@@ -133,6 +133,21 @@ def test_cancel(stack: ExitStack) -> None:
     wait_readable(read_end, PATIENCE)
 
 
+def test_interrupted_before_the_wait_has_begun(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    read_end, write_end = new_pipe(stack)
+    with monkeypatch.context() as patch:
+        patch.setattr(fds, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            wait_readable(read_end)
+    task = spawn(wait_readable, read_end)
+    parked(task)
+    os.write(write_end, b"x")
+    assert task.result(PATIENCE) is None
+
+
 def test_a_latched_cancel_comes_before_the_look(stack: ExitStack) -> None:
     read_end, write_end = new_pipe(stack)
     os.write(write_end, b"x")

@@ -212,7 +212,7 @@ def test_waitall() -> None:
         assert ours.recv(5, socket.MSG_WAITALL) == b"fg"
 
 
-def test_urgent_data_do_not_hide_the_rest(hub: Hub) -> None:
+def test_urgent_data_do_not_hide_the_rest() -> None:
     # A read stops before urgent data, so a short one does not mean that nothing is left.
     with connected() as (ours, theirs):
         ours.settimeout(PATIENCE)
@@ -223,10 +223,26 @@ def test_urgent_data_do_not_hide_the_rest(hub: Hub) -> None:
         theirs.sendall(b"abc")
         theirs.send(b"!", socket.MSG_OOB)
         theirs.sendall(b"def")
-        settle(hub)
+        sleep(SHORT)  # the poller has seen it all: no event is left to come
         assert ours.recv(100) == b"abc"
         assert ours.recv(1, socket.MSG_OOB) == b"!"
         assert ours.recv(100) == b"def"
+
+
+def test_passed_descriptors_do_not_hide_the_rest() -> None:
+    # The same: a read of a Unix stream stops where descriptors were passed.
+    with connected("unix") as (ours, theirs):
+        ours.settimeout(PATIENCE)
+        task = spawn(ours.recv, 100)
+        parked(task)
+        theirs.sendall(b"first")
+        assert task.result(PATIENCE) == b"first"
+        with tempfile.TemporaryFile() as file:
+            socket.send_fds(theirs, [b"with"], [file.fileno()])
+        theirs.sendall(b"without")
+        sleep(SHORT)
+        assert ours.recv(100) == b"with"
+        assert ours.recv(100) == b"without"
 
 
 def test_one_call_of_the_kernel_for_each_request(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sockets import connected, every_stream, fill, has_data
 
 from hubkit import Busy, Cancelled, Closed, checkpoint, move_on_after, sleep, spawn, timeout
-from hubkit.green import socket
+from hubkit.green import endpoint, socket
 from hubkit.waiting import WOKEN
 from hubkit_conformance.tools import PATIENCE, SHORT, finish, not_before, parked, stop, until
 
@@ -238,6 +238,23 @@ def test_no_byte_is_lost_or_doubled_by_interrupted_reads(kind: str, seed: int) -
         writer, reader = spawn(write), spawn(read)
         assert reader.result(PATIENCE) == data
         assert writer.result(PATIENCE) is None
+
+
+@every_stream
+def test_interrupted_before_the_wait_has_begun(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A signal handler may raise anywhere: the place in line must be free again.
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with connected(kind) as (ours, theirs):
+        with monkeypatch.context() as patch:
+            patch.setattr(endpoint, "wait", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                ours.recv(10)
+        task = spawn(ours.recv, 10)
+        parked(task)
+        theirs.sendall(b"x")
+        assert task.result(PATIENCE) == b"x"
 
 
 @every_stream
