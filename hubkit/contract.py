@@ -81,6 +81,8 @@ class Hub(abc.ABC):
         self.main: Task[Any] | None = None
         #: Every task that was started and has not finished, in order of start.
         self.tasks: dict[Task[Any], None] = {}
+        #: The thread (its ident) in which alone tasks can run; None: each has one of its own.
+        self.thread: int | None = None
 
     # -- finding a hub ----------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class LoopHub(Ring):
 
     def __init__(self) -> None:
         super().__init__()
-        self._thread = get_ident()
+        self.thread = get_ident()
         self._timers = Timers()
         self._alarm: float | None = None
         self._throws: deque[Task[Any]] = deque()
@@ -157,7 +157,7 @@ class LoopHub(Ring):
         if not self._closed:
             self._closed = True
             registry.forget(self)
-            if get_ident() == self._thread:  # a loop is left in its own thread, or not at all
+            if get_ident() == self.thread:  # a loop is left in its own thread, or not at all
                 leave()
                 self._poller.close()
 
@@ -272,7 +272,7 @@ class LoopHub(Ring):
         if self._closed:
             raise self._refusal("it cannot wait for a time")
         timer = Timer(when, fn, self._timers)
-        if get_ident() == self._thread:
+        if get_ident() == self.thread:
             self._add_timer(timer)
         else:
             self.call_soon(lambda: self._add_timer(timer))
@@ -323,7 +323,7 @@ class LoopHub(Ring):
 
         The inherited poller is closed and not otherwise touched: it is the parent's as well.
         """
-        if self._thread != get_ident():  # its thread does not exist here
+        if self.thread != get_ident():  # its thread does not exist here
             self._closed = True
             return
         if not self.supports(FORK):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from .contract import Hub
 from .errors import Cancelled
+from .originals import get_ident
 from .registry import current_hub, forget, hub_here, hub_to_spawn, hubs, this_task
 from .tasks import Task
 from .waiting import Ticket, check_timeout, deliver_latched, latched, wait
@@ -106,13 +107,14 @@ def _left(ending: list[Hub]) -> list[Task[Any]]:
 
 
 def end_at_exit() -> None:
-    """End every hub that is alive. Called at interpreter exit, in the main thread.
+    """End every hub whose tasks can still run. Called at interpreter exit, in the main thread.
 
-    Other threads' hubs are not closed: a thread that still runs would find its own gone.
+    Loops in other threads are left alone: the threads are daemons, or have ended. To wake a loop while the
+    interpreter is taken down under it crashes the process.
 
     Switches: if it must wait. Call from: the main thread. Raises: KeyboardInterrupt, SystemExit.
     """
-    alive = hubs()
+    alive = [hub for hub in hubs() if hub.thread in (None, get_ident())]
     try:
         if any(hub.tasks for hub in alive):
             end_tasks(alive, GRACE)
