@@ -38,7 +38,7 @@ def getaddrinfo(
 ) -> list[AddressInfo]:
     """The addresses of `host` and `port`: (family, type, protocol, canonical name, address) each.
 
-    Switches: if it must wait, that is for names. Call from: hub. Raises: gaierror; Cancelled.
+    Switches: if it must wait. Call from: hub. Raises: gaierror; Cancelled.
     """
     arguments = (host, port, family, type, proto, flags)
     if (host is None or is_number(host)) and not _names_service(port):
@@ -54,7 +54,7 @@ def getaddrinfo(
 def gethostbyname(hostname: str, /) -> str:
     """The first IPv4 address of a host.
 
-    Switches: if it must wait, that is for names. Call from: hub. Raises: gaierror; Cancelled.
+    Switches: if it must wait. Call from: hub. Raises: gaierror; Cancelled.
     """
     direct = hostname in _SPECIAL or is_number(hostname)
     return _directly_or_not(direct, _socket.gethostbyname, hostname)
@@ -63,7 +63,7 @@ def gethostbyname(hostname: str, /) -> str:
 def gethostbyname_ex(hostname: str, /) -> tuple[str, list[str], list[str]]:
     """A host's proper name, its other names and its IPv4 addresses.
 
-    Switches: if it must wait, that is for names. Call from: hub. Raises: gaierror; Cancelled.
+    Switches: if it must wait. Call from: hub. Raises: gaierror; Cancelled.
     """
     return _directly_or_not(is_number(hostname), _socket.gethostbyname_ex, hostname)
 
@@ -79,7 +79,7 @@ def gethostbyaddr(ip_address: str, /) -> tuple[str, list[str], list[str]]:
 def getnameinfo(sockaddr: tuple[Any, ...], flags: int, /) -> tuple[str, str]:
     """The names of the host and the service at an address.
 
-    Switches: unless `flags` ask for numbers only. Call from: hub. Raises: gaierror; Cancelled.
+    Switches: if it must wait. Call from: hub. Raises: gaierror; Cancelled.
     """
     numbers = _socket.NI_NUMERICHOST | _socket.NI_NUMERICSERV
     direct = flags & numbers == numbers and is_number(sockaddr[0])

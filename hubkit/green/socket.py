@@ -121,8 +121,8 @@ def create_server(
 
     `dualstack_ipv6` makes an AF_INET6 one accept IPv4 too; without it it does not.
 
-    Switches: if it must wait, that is for a host's name. Call from: hub. Raises: OSError; gaierror;
-    ValueError for what this platform does not have; Cancelled.
+    Switches: if it must wait. Call from: hub. Raises: OSError; gaierror; ValueError for what this
+    platform does not have; Cancelled.
     """
     if reuse_port and not hasattr(_socket, "SO_REUSEPORT"):
         raise ValueError("SO_REUSEPORT not supported on this platform")
