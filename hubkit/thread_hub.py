@@ -258,7 +258,10 @@ class ThreadHub(Hub):
         _callbacks.call_soon(self, copy_context(), fn)
 
     def call_back(self, context: Context, fn: Callable[[], object]) -> None:
-        """Call `fn()` in hub context, in the callback thread."""
+        """Call `fn()` in hub context, which is the callback thread.
+
+        Switches: never. Call from: the callback thread. Raises: nothing.
+        """
         if self._closed:
             return
         registry.serve(self)
@@ -305,7 +308,10 @@ class ThreadHub(Hub):
 
     @classmethod
     def patch(cls) -> dict[str, str]:
-        """Nothing: the standard library blocks one thread, and so one task."""
+        """Nothing: the standard library blocks one thread, and so one task; see `Hub.patch`.
+
+        Switches: never. Call from: any thread. Raises: nothing.
+        """
         return {"": "nothing to patch: on threads the standard library is cooperative as it is"}
 
     # -- fork -------------------------------------------------------------------------------------

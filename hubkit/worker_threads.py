@@ -72,7 +72,10 @@ def busy_count() -> int:
 
 
 def count_as_idle(is_idle: Callable[[], bool]) -> None:
-    """While `is_idle()`, count one job that never ends as none: its thread only waits for work."""
+    """While `is_idle()`, count one job that never ends as none: its thread only waits for work.
+
+    Switches: never. Call from: any thread. Raises: nothing.
+    """
     _idle_jobs.append(is_idle)
 
 
@@ -80,6 +83,8 @@ def after_each_job(tidy: Callable[[], bool]) -> None:
     """Have `tidy()` called after every job in its thread, so that nothing reaches the next one.
 
     False says that it cannot see to that: the thread ends.
+
+    Switches: never. Call from: any thread. Raises: nothing.
     """
     _after_each_job.append(tidy)
 
