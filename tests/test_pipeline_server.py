@@ -22,6 +22,7 @@ from hubkit.green import socket
 from hubkit.pipeline import Application, MessageHandler, Request, Response, Routes, Server, Settings
 
 PATIENCE = 10.0
+LARGE = 20_000_000  # bytes, more than the system buffers
 
 
 class Answer(NamedTuple):
@@ -39,7 +40,7 @@ class Client:
         self._answers: list[Answer] = []
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
-        self._body = b""
+        self._body = bytearray()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode()] = value.decode()
@@ -48,8 +49,8 @@ class Client:
         self._body += piece
 
     def on_message_complete(self) -> None:
-        self._answers.append(Answer(self._parser.get_status_code(), self._body, self._headers))
-        self._headers, self._body = {}, b""
+        self._answers.append(Answer(self._parser.get_status_code(), bytes(self._body), self._headers))
+        self._headers, self._body = {}, bytearray()
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -103,7 +104,7 @@ class World:
                 ("/bad-status", lambda request: Response(status=99)),
                 ("/cancel-itself", self.cancel_itself),
                 ("/close", lambda request: Response("bye", headers={"Connection": "close"})),
-                ("/large", lambda request: bytes(50_000_000)),
+                ("/large", lambda request: bytes(LARGE)),
             ]
         )
         self.server = Server(Application(routes), settings=Settings(**{"linger": 0.2, **limits}))
@@ -431,6 +432,7 @@ def test_a_client_that_does_not_take_in_its_answer(serve: Serve) -> None:
     world = serve(transfer_timeout=0.2)
     with world.client() as client:
         client.get("/large")
+        until(lambda: world.server._open)
         until(lambda: not world.server._open)
         with pytest.raises((AssertionError, ConnectionError)):
             client.answer()
@@ -516,6 +518,19 @@ def test_stopping_lets_what_is_being_handled_be_answered(serve: Serve) -> None:
         [answer] = busy.rest()
         assert answer.body == b"x"
         assert answer.headers["Connection"] == "close"
+        assert stopping.result(PATIENCE) is True
+
+
+def test_stopping_while_an_answer_is_on_its_way(serve: Serve) -> None:
+    world = serve()
+    with world.client() as client:
+        client.get("/large")
+        data = client.sock.recv(1000)  # so it was decided before that the connection is kept
+        assert b"Connection: close" not in data
+        client._parser.feed_data(data)
+        stopping = spawn(world.server.stop, PATIENCE)
+        until(lambda: world.server.stopping)
+        assert [len(each.body) for each in client.rest()] == [LARGE]
         assert stopping.result(PATIENCE) is True
 
 

@@ -48,8 +48,8 @@ class Connection:
         self._http = Http1(server.settings, peer)
         self._reading = move_on_after(None)  # made to expire when there is nothing to read for any more
         self._found: deque[Message | Refusal] = deque()  # received, not dispatched
-        # Dispatched, in order; what is done is dropped later. The connection's task alone changes it.
-        self._handled: deque[tuple[Task[None], Message]] = deque()
+        self._tasks: deque[Task[None]] = deque()  # the handlers, in order; done ones are dropped later
+        self._unanswered: deque[Message] = deque()  # dispatched, or about to be; left when the answer is out
         self._final = False  # no answer will follow: one with `Connection: close` was sent, or none can be
         self._gone = False  # the client has hung up, or does not take in what is sent
         self._sending = False
@@ -78,7 +78,7 @@ class Connection:
 
         Switches: never. Call from: any thread. Raises: nothing.
         """
-        if not self._busy() and not self._http.partial:
+        if not self._unanswered and not self._http.partial:
             self._reading.expire()
 
     def expire_at(self, at: float) -> None:
@@ -91,7 +91,7 @@ class Connection:
             if at - self._since > settings.transfer_timeout:
                 self._gone = True
                 self._shut_down(socket.SHUT_RDWR)  # ends sending and reading
-        elif not self._busy():
+        elif not self._unanswered:
             limit = settings.transfer_timeout if self._http.partial else settings.idle_timeout
             if at - self._since > limit:
                 self._reading.expire()
@@ -102,9 +102,6 @@ class Connection:
         Switches: never. Call from: hub. Raises: nothing.
         """
         self._sock.close()
-
-    def _busy(self) -> bool:
-        return any(not task.done() for task, _ in list(self._handled))
 
     # -- receiving --------------------------------------------------------------------------------
 
@@ -136,15 +133,15 @@ class Connection:
 
     def _dispatch(self, message: Message) -> None:
         """Start the message's task; waits while the client is too far ahead or the pool is full."""
-        handled = self._handled
-        while handled and handled[0][0].done():
-            handled.popleft()
-        if len(handled) >= self._settings.max_pipelined:
-            handled[0][0].join()
-        before = handled[-1][0] if handled else None
-        task = self._start_handler(message, before)
+        self._unanswered.append(message)
+        tasks = self._tasks
+        while tasks and tasks[0].done():
+            tasks.popleft()
+        if len(tasks) >= self._settings.max_pipelined:
+            tasks[0].join()
+        task = self._start_handler(message, tasks[-1] if tasks else None)
         if task is not None:
-            handled.append((task, message))
+            tasks.append(task)
 
     def _start_handler(self, message: Message, before: Task[None] | None) -> Task[None] | None:
         handlers = self._server.handlers
@@ -180,9 +177,9 @@ class Connection:
 
     def _drain(self) -> None:
         """Wait until every message that was dispatched is answered."""
-        while self._handled:
-            self._handled[0][0].join()
-            self._handled.popleft()
+        while self._tasks:
+            self._tasks[0].join()
+            self._tasks.popleft()
 
     # -- answering --------------------------------------------------------------------------------
 
@@ -197,6 +194,9 @@ class Connection:
             response = Response.problem(500)
             data = encode(response, message, not last)
         self._send(data, last)
+        self._unanswered.popleft()
+        if self._server.stopping:  # looked at after popleft, as stopping is set before close_soon looks
+            self.close_soon()
         self._server.log(self._peer, message, response, len(data), now() - started)
 
     def _send(self, data: bytes, last: bool) -> None:
@@ -223,33 +223,36 @@ class Connection:
         self._drain()
         if self._final:
             return
-        if self._found:
-            found = self._found.popleft()
-        elif self._http.partial:
-            found = Refusal(408, "the message did not come to its end")
-        else:
+        if self._unanswered:
+            self._answer_unhandled()
             return
-        if isinstance(found, Message):
-            self._answer_unhandled(found)
+        if self._http.partial:
+            self._found.append(Refusal(408, "the message did not come to its end"))
+        if not self._found:
             return
+        found = self._found.popleft()
+        assert isinstance(found, Refusal)
         response = Response.problem(found.status, found.text)
         data = encode(response, None, keep_alive=False)
         self._send(data, last=True)
         self._server.log(self._peer, None, response, len(data), 0.0)
 
-    def _answer_unhandled(self, message: Message) -> None:
-        self._answer(message, Response.problem(503, "stopping"), now(), last=True)
+    def _answer_unhandled(self) -> None:
+        """Answer the first message that no handler will."""
+        if self._unanswered and not self._final and not self._gone:
+            self._answer(self._unanswered[0], Response.problem(503, "stopping"), now(), last=True)
 
     # -- the end ----------------------------------------------------------------------------------
 
     def _end(self) -> None:
         """Cancel the handlers that are left, in order, as their answers go out in order; then close."""
         try:
-            for task, message in self._handled:
+            for task in self._tasks:
                 task.cancel()
                 task.join()
-                if task.cancelled() and not self._final:  # before it began
-                    self._answer_unhandled(message)
+                if task.cancelled():
+                    self._answer_unhandled()  # unless it had begun, and has answered
+            self._answer_unhandled()
             if self._final and not self._gone:
                 self._linger()
         except OSError:
