@@ -32,6 +32,7 @@ PRIMITIVES = frozenset(
         "hubkit.pools",
         "hubkit.queues",
         "hubkit.semaphores",
+        "hubkit.simple_queue",
         "hubkit.slots",
         "hubkit.tally",
     ]
@@ -79,10 +80,16 @@ class _Meeting:
             sys.settrace(before)
 
     def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
-        if self.intruded or frame.f_globals.get("__name__") not in PRIMITIVES:
+        if self.intruded or frame.f_globals.get("__name__") not in PRIMITIVES or not self._calls(frame):
             return None
         frame.f_trace_opcodes = True
         return self._step
+
+    def _calls(self, frame: FrameType | None) -> bool:
+        """Not so of the frames of other tasks in this thread."""
+        while frame is not None and frame.f_locals.get("self") is not self:
+            frame = frame.f_back
+        return frame is not None
 
     def _step(self, frame: FrameType, event: str, arg: object) -> Any:
         if event == "opcode" and not self.intruded:

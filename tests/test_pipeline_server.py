@@ -546,18 +546,50 @@ def test_stopping_cancels_what_does_not_end_in_time(serve: Serve) -> None:
     assert world.seen == ["begin x", "cancelled x"]
 
 
-def test_a_message_whose_handler_never_began_is_answered_too(serve: Serve) -> None:
+def test_a_message_whose_handler_never_began_is_answered_too_and_none_overtakes_it(serve: Serve) -> None:
     class Late(Pool):
         def try_spawn(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+            delay = 0 if began.is_set() else 3600
             began.set()
-            return spawn_later(3600, fn, *args, **kwargs)
+            return spawn_later(delay, fn, *args, **kwargs)
 
     world, began = serve(), Event()
     world.server.handlers = Late(1)
     with world.client() as client:
-        client.get("/echo?x")
+        client.get("/echo?1")
+        client.get("/echo?2")
         began.wait()
         assert world.server.stop(grace=0.05) is False
+        assert [each.status for each in client.rest()] == [503]
+
+
+def test_a_message_that_waits_for_a_handler_when_the_server_is_stopped(serve: Serve) -> None:
+    world = serve(handlers=1, queue_timeout=None)
+    with world.client() as first, world.client() as second:
+        first.get("/wait?1")
+        world.waiting.wait()
+        second.get("/echo?2")
+        until(lambda: "1 waiting" in repr(world.server.handlers))
+        assert world.server.stop(grace=0.05) is False
+        assert [each.status for each in first.rest()] == [503]
+        assert [each.status for each in second.rest()] == [503]
+
+
+def test_a_message_that_comes_in_the_instant_of_stopping(serve: Serve) -> None:
+    class Stopping(Pool):
+        def try_spawn(self, *args: Any, **kwargs: Any) -> None:
+            return None
+
+        def spawn(self, *args: Any, **kwargs: Any) -> Task[Any]:
+            for connection in world.server._open:  # as if close_soon had looked just before
+                connection._reading.expire()
+            checkpoint()
+            raise AssertionError("not interrupted")
+
+    world = serve()
+    world.server.handlers = Stopping(1)
+    with world.client() as client:
+        client.get("/echo?1")
         assert [each.status for each in client.rest()] == [503]
 
 

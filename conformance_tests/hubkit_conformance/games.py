@@ -1,4 +1,4 @@
-"""Small worlds around one primitive each, for the stress test of R05.
+"""Small worlds around what passes values on, for the stress test of R05.
 
 What must live here: a `Game` a primitive: what its waiters do, what else may happen to it, and what must
 hold afterwards. What this file must not know: who interrupts whom, and when.
@@ -9,25 +9,25 @@ from __future__ import annotations
 import queue as standard
 import select
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from random import Random
 from typing import Any
 
 from hubkit import (
-    BoundedSemaphore,
-    Condition,
+    Cancelled,
+    Channel,
     Event,
     Future,
     LifoQueue,
-    Lock,
     Pool,
     PriorityQueue,
     Queue,
-    RLock,
-    Semaphore,
-    checkpoint,
+    ShutDown,
+    SimpleQueue,
     spawn,
 )
-from hubkit.errors import Busy
+from hubkit.errors import Busy, Closed
 from hubkit.green import socket
 
 from .tools import PATIENCE, finish
@@ -78,242 +78,185 @@ class Game:
 class QueueGame(Game):
     """Getters on an unbounded queue."""
 
+    kinds: tuple[Callable[[], Any], ...] = (Queue, LifoQueue, PriorityQueue, SimpleQueue)
+
     def __init__(self, random: Random) -> None:
         super().__init__(random)
-        self.queue = random.choice((Queue, LifoQueue, PriorityQueue))()
+        self.queue = random.choice(self.kinds)()
+        self.numbers = count()
         self.put: list[int] = []
         self.got: list[int] = []
 
+    def get(self, *how: Any, **limits: float) -> None:
+        try:
+            self.got.append(self.queue.get(*how, **limits))
+        except standard.Empty:
+            pass
+
+    def give(self, item: int, *how: Any, **limits: float) -> None:
+        try:
+            self.queue.put(item, *how, **limits)
+        except standard.Full:
+            return
+        self.put.append(item)
+
     def work(self) -> Callable[[], object]:
-        limits = self.limits()
-
-        def get() -> None:
-            try:
-                self.got.append(self.queue.get(**limits))
-            except standard.Empty:
-                pass
-
-        return get
+        return partial(self.get, **self.limits())
 
     def act(self) -> None:
-        self.put.append(len(self.put))
-        self.queue.put(self.put[-1])
+        self.give(next(self.numbers), False)
 
     def at_rest(self, waiting: int) -> bool:
         return self.queue.empty() or not waiting
 
-    def check(self) -> None:
+    def left(self) -> list[int]:
         left = []
-        while not self.queue.empty():
-            left.append(self.queue.get_nowait())
+        try:
+            while True:
+                left.append(self.queue.get_nowait())
+        except (standard.Empty, ShutDown):
+            return left
+
+    def check(self) -> None:
+        left = self.left()
         assert sorted(self.got + left) == sorted(self.put), f"put {self.put}, got {self.got}, left {left}"
 
 
 class BoundedQueueGame(QueueGame):
-    """Getters and putters on a bounded queue."""
+    """Getters or putters on a bounded queue."""
+
+    kinds = tuple(partial(make, size) for make in (Queue, LifoQueue, PriorityQueue) for size in (1, 2))
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
-        self.size = random.choice((1, 2))
-        self.queue = random.choice((Queue, LifoQueue, PriorityQueue))(self.size)
-        self.number = 0
-        self.getters = random.random() < 0.5  # who waits in the end: only one of the two can
-
-    def _next(self) -> int:
-        self.number += 1
-        return self.number
+        self.getters = random.random() < 0.5
 
     def work(self) -> Callable[[], object]:
         if self.getters:
             return super().work()
-        limits, item = self.limits(), self._next()
-
-        def put() -> None:
-            try:
-                self.queue.put(item, **limits)
-            except standard.Full:
-                return
-            self.put.append(item)
-
-        return put
+        return partial(self.give, next(self.numbers), **self.limits())
 
     def act(self) -> None:
-        try:
-            if self.getters or (self.random.random() < 0.3 and not self.at_end):
-                item = self._next()
-                self.queue.put_nowait(item)
-                self.put.append(item)
-            else:
-                self.got.append(self.queue.get_nowait())
-        except (standard.Full, standard.Empty):
-            pass
-
-    at_end = False
+        if self.getters or self.random.random() < 0.3:
+            self.give(next(self.numbers), False)
+        else:
+            self.get(False)
 
     def let_go(self) -> None:
-        self.at_end = True
-        self.act()
+        if self.getters:
+            self.give(next(self.numbers), False)
+        else:
+            self.get(False)
 
     def at_rest(self, waiting: int) -> bool:
         return not waiting or (self.queue.empty() if self.getters else self.queue.full())
 
     def check(self) -> None:
-        assert self.queue.qsize() <= self.size
+        assert self.queue.qsize() <= self.queue.maxsize
         super().check()
 
 
-class SemaphoreGame(Game):
-    """Takers of a few permits, who may hold them across a switch."""
-
-    make: tuple[Callable[[int], Any], ...] = (Semaphore, BoundedSemaphore)
+class ShutdownGame(BoundedQueueGame):
+    """The same, and the queue is shut down under them; at once, or when it is empty."""
 
     def __init__(self, random: Random) -> None:
         super().__init__(random)
-        self.permits = random.choice((1, 2))
-        self.lock: Any = random.choice(self.make)(self.permits)
-        self.inside = 0
-        self.mine = 0
-        while random.random() < 0.8 and self.lock.acquire(blocking=False):
-            self.mine += 1
+        self.immediate = random.random() < 0.3
 
     def work(self) -> Callable[[], object]:
-        limits, stay = self.limits(), self.random.random() < 0.5
+        return partial(self.until_shutdown, super().work())
 
-        def hold() -> None:
-            if not self.lock.acquire(**limits):
-                return
-            try:
-                self.enter(stay)
-            finally:
-                self.lock.release()
-
-        return hold
-
-    def enter(self, stay: bool) -> None:
-        self.inside += 1
+    def until_shutdown(self, work: Callable[[], object]) -> None:
         try:
-            assert self.inside <= self.permits, f"{self.inside} are inside with {self.permits} permits"
-            if stay:
-                checkpoint()
-        finally:
-            self.inside -= 1
+            work()
+        except ShutDown:
+            assert self.queue.is_shutdown
 
     def act(self) -> None:
-        if self.mine and self.random.random() < 0.7:
+        if self.random.random() < 0.2:
             self.let_go()
-        elif self.lock.acquire(blocking=False):
-            self.mine += 1
+        self.until_shutdown(super().act)
 
     def let_go(self) -> None:
-        if self.mine:
-            self.mine -= 1
-            self.lock.release()
+        self.queue.shutdown(self.immediate)
 
     def at_rest(self, waiting: int) -> bool:
-        return self.mine == self.permits or not waiting
+        return not waiting if self.queue.is_shutdown else super().at_rest(waiting)
 
     def check(self) -> None:
-        while self.mine:
-            self.let_go()
-        free = [spawn(self.lock.acquire, blocking=False).result(PATIENCE) for _ in range(self.permits)]
-        assert free == [True] * self.permits, f"of {self.permits} permits {free.count(True)} are left"
-        if not isinstance(self.lock, RLock):
-            assert self.lock.acquire(blocking=False) is False, "a permit was doubled"
-
-
-class LockGame(SemaphoreGame):
-    """Takers of a lock."""
-
-    make = (lambda permits: Lock(), lambda permits: RLock(), lambda permits: Condition())
-
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        while self.mine > 1:  # a lock that can be taken several times
-            self.let_go()
-        self.permits = 1
-
-    def act(self) -> None:
-        if self.mine:
-            self.let_go()
-        elif self.lock.acquire(blocking=False):
-            self.mine += 1
-
-
-class ConditionGame(Game):
-    """Waiters on a condition; the number of notifications and of those who were woken must agree."""
-
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self.condition = Condition(random.choice((Lock, RLock))())
-        self.waiting = self.woken = self.notified = 0
-        self.uninterrupted: Callable[[], int] = lambda: 0  # set by who interrupts
-
-    def work(self) -> Callable[[], object]:
-        limits = self.limits()
-
-        def wait() -> None:
-            with self.condition:
-                self.waiting += 1
-                if self.condition.wait(**limits):
-                    self.woken += 1
-                # Without the lock these raise.
-                self.condition.notify(0)
-
-        return wait
-
-    def act(self) -> None:
-        if not self.condition.acquire(blocking=False):
-            return
-        number = self.random.choice((1, 1, 2))
-        # What is more than waits now is not remembered; who has just been interrupted may count or not.
-        self.notified += min(number, self.waiting - self.woken)
-        self.condition.notify(number)
-        self.condition.release()
-
-    def let_go(self) -> None:
-        with self.condition:
-            self.notified += self.waiting - self.woken
-            self.condition.notify_all()
-
-    def at_rest(self, waiting: int) -> bool:
-        return not waiting or self.woken >= min(self.notified, self.uninterrupted())
-
-    def check(self) -> None:
-        assert self.woken <= self.notified, f"{self.woken} were woken by {self.notified} notifications"
-        assert spawn(self.condition.acquire, blocking=False).result(PATIENCE), "the lock is still held"
-
-
-class EventGame(Game):
-    """Waiters on an event that is set and cleared."""
-
-    def __init__(self, random: Random) -> None:
-        super().__init__(random)
-        self.event = Event()
-        self.sets = 0
-
-    def work(self) -> Callable[[], object]:
-        limits = self.limits()
-
-        def wait() -> None:
-            if self.event.wait(**limits):
-                assert self.sets, "woken before it was set"
-
-        return wait
-
-    def act(self) -> None:
-        if self.event.is_set():
-            self.event.clear()
+        if not self.immediate:
+            super().check()
         else:
-            self.let_go()
-            if self.random.random() < 0.3:
-                self.event.clear()
+            assert len(set(self.got)) == len(self.got), f"got {self.got}"
+            assert set(self.got) <= set(self.put), f"put {self.put}, got {self.got}"
+
+
+class ChannelGame(QueueGame):
+    """Getters and putters that meet; now and then the channel is closed under them."""
+
+    kinds = (Channel,)
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self.closing = random.random() < 0.2
+        self.putting = self.getting = 0  # how many wait
+        self.unsure: list[int] = []
+
+    def work(self) -> Callable[[], object]:
+        limits, item = self.limits(), next(self.numbers)
+        return partial(self.putter if self.random.random() < 0.5 else self.getter, item, limits)
+
+    def putter(self, item: int, limits: dict[str, float]) -> None:
+        self.putting += 1
+        try:
+            self.give(item, **limits)
+        except Closed:
+            assert self.queue.closed
+        except Cancelled:
+            raise
+        except BaseException:
+            self.unsure.append(item)  # thrown in by the host, maybe when a getter had taken the item
+            raise
+        finally:
+            self.putting -= 1
+
+    def getter(self, item: int, limits: dict[str, float]) -> None:
+        self.getting += 1
+        try:
+            self.get(**limits)
+        except Closed:
+            assert self.queue.closed
+        finally:
+            self.getting -= 1
+
+    def act(self) -> None:
+        if self.queue.closed:
+            return
+        if self.closing and self.random.random() < 0.2:
+            self.queue.close()
+        elif self.random.random() < 0.5:
+            self.get(False)
+        else:
+            self.give(next(self.numbers), False)
 
     def let_go(self) -> None:
-        self.sets += 1
-        self.event.set()
+        if self.putting:
+            self.get(False)
+        else:
+            self.give(next(self.numbers), False)
 
     def at_rest(self, waiting: int) -> bool:
-        return not self.event.is_set() or not waiting
+        return not waiting or not (self.queue.closed or (self.putting and self.getting))
+
+    def left(self) -> list[int]:
+        left = []
+        try:
+            while True:
+                left.append(self.queue.get_nowait())
+        except (standard.Empty, Closed):
+            pass
+        self.put.extend(item for item in self.unsure if item in self.got + left)
+        return left
 
 
 class FutureGame(Game):

@@ -13,7 +13,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from hubkit import (
+    Barrier,
     BoundedSemaphore,
+    Channel,
     Condition,
     Event,
     Future,
@@ -24,6 +26,7 @@ from hubkit import (
     Queue,
     RLock,
     Semaphore,
+    SimpleQueue,
     TaskGroup,
     as_completed,
     sleep,
@@ -35,7 +38,7 @@ from hubkit import (
 )
 from hubkit.green import socket
 
-from .tools import LONG, PATIENCE
+from .tools import LONG, PATIENCE, parked
 
 Call = Callable[[], Any]
 #: Given a stack for its clean-up, makes a call that waits until it is interrupted.
@@ -95,8 +98,12 @@ blocked("sleep")(lambda stack: lambda: sleep(LONG))
 blocked("Event.wait")(lambda stack: Event().wait)
 blocked("Semaphore.acquire")(lambda stack: Semaphore(0).acquire)
 blocked("Queue.get")(lambda stack: Queue().get)
+blocked("SimpleQueue.get")(lambda stack: SimpleQueue().get)
 blocked("LifoQueue.get")(lambda stack: LifoQueue().get)
 blocked("PriorityQueue.get")(lambda stack: PriorityQueue().get)
+blocked("Channel.get")(lambda stack: Channel().get)
+blocked("Channel.put")(lambda stack: lambda: Channel().put(1))
+blocked("Barrier.wait")(lambda stack: Barrier(2).wait)
 blocked("Future.result")(lambda stack: Future().result)
 blocked("Future.exception")(lambda stack: Future().exception)
 blocked("Task.join")(lambda stack: parked_task(stack).join)
@@ -297,6 +304,7 @@ def _filled(make: Callable[[], Any]) -> Ready:
 
 
 ready("Queue.get")(_filled(Queue))
+ready("SimpleQueue.get")(_filled(SimpleQueue))
 ready("LifoQueue.get")(_filled(LifoQueue))
 ready("PriorityQueue.get")(_filled(PriorityQueue))
 
@@ -305,6 +313,32 @@ ready("PriorityQueue.get")(_filled(PriorityQueue))
 def _put_free(stack: ExitStack) -> tuple[Call, Call]:
     queue: Queue[int] = Queue()
     return lambda: queue.put(1), queue.empty
+
+
+@ready("Channel.get")
+def _channel_offered(stack: ExitStack) -> tuple[Call, Call]:
+    channel: Channel[int] = Channel()
+    putter = spawn(channel.put, 1)
+    stack.callback(putter.join, PATIENCE)
+    stack.callback(putter.cancel)
+    parked(putter)
+    return channel.get, lambda: channel.get_nowait() == 1
+
+
+@ready("Channel.put")
+def _channel_wanted(stack: ExitStack) -> tuple[Call, Call]:
+    channel: Channel[int] = Channel()
+    getter = spawn(channel.get)
+    stack.callback(getter.join, PATIENCE)
+    stack.callback(getter.cancel)
+    parked(getter)
+    return lambda: channel.put(1), lambda: not getter.done() and not channel.put_nowait(1)
+
+
+@ready("Barrier.wait")
+def _barrier_of_one(stack: ExitStack) -> tuple[Call, Call]:
+    barrier = Barrier(1)
+    return barrier.wait, lambda: not barrier.broken
 
 
 @ready("Queue.join")

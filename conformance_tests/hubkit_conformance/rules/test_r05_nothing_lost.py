@@ -8,6 +8,7 @@ import pytest
 
 from hubkit import (
     BoundedSemaphore,
+    Channel,
     Cancelled,
     Condition,
     Event,
@@ -180,6 +181,33 @@ def test_r05_a_put_that_timed_out_has_not_put_and_leaves_no_trace():
     assert [queue.get(timeout=PATIENCE) for _ in range(2)] == ["first", "second"]
     finish(task)
     assert queue.empty()
+
+
+def test_r05_a_channels_put_that_was_cancelled_has_not_put():
+    channel, got = Channel(), []
+    putter = spawn(channel.put, "cancelled")
+    parked(putter)
+    putter.cancel()
+    getter = spawn(lambda: got.append(channel.get()))
+    finish(putter)
+    parked(getter)
+    assert putter.cancelled()
+    channel.put("kept", timeout=PATIENCE)
+    finish(getter)
+    assert got == ["kept"]
+
+
+def test_r05_a_channels_get_that_was_cancelled_takes_nothing():
+    channel = Channel()
+    getter = spawn(channel.get)
+    parked(getter)
+    getter.cancel()
+    with pytest.raises(standard.Full):
+        channel.put("item", timeout=SHORT)
+    finish(getter)
+    putter = spawn(channel.put, "item")
+    assert channel.get(timeout=PATIENCE) == "item"
+    finish(putter)
 
 
 def test_r05_a_permit_that_meets_a_cancel_is_there_for_the_next():

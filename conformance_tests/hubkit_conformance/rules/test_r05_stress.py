@@ -15,11 +15,12 @@ import pytest
 
 from hubkit import Task, checkpoint, move_on_after, now, sleep, spawn
 
-from ..games import GAMES, ConditionGame, Game
+from ..games import GAMES, Game
 from ..hosts import Host, find_host
+from ..lock_games import ConditionGame
 from ..tools import PATIENCE, finish, until
 
-SECONDS = 1.2  # of plays for each game
+SECONDS = 0.8  # of plays for each game
 PLAYS = 5000  # at most
 SEED = int(os.environ.get("HUBKIT_SEED", "1"))
 
@@ -45,7 +46,9 @@ class Play:
         if isinstance(self.game, ConditionGame):
             # Only who waits can be notified, so all do before anything happens.
             until(lambda: all(task.ticket is not None or task.done() for task in self.tasks))
-        moves = [self.game.act] * 3 + [self.cancel, self.expire, self.kill, checkpoint, self.nap]
+        moves = (
+            [self.game.act] * 4 + [self.cancel, self.expire, self.kill] * 2 + [checkpoint] * 3 + [self.nap]
+        )
         for _ in range(self.random.randint(2, 8)):
             self.random.choice(moves)()
         self.end()
@@ -116,7 +119,7 @@ class Play:
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_r05_stress_nothing_is_lost_or_doubled_whatever_meets(game, hub_class, record_property):
+def test_r05_stress_nothing_is_lost_or_doubled_whatever_meets(game, hub_class):
     host = find_host(hub_class)
     end = monotonic() + SECONDS
     plays = 0
@@ -131,5 +134,5 @@ def test_r05_stress_nothing_is_lost_or_doubled_whatever_meets(game, hub_class, r
             if play is not None:
                 play.game.close()
         plays += 1
-    record_property("plays", plays)
+    print(f"{game}: {plays} plays")
     assert plays > PATIENCE

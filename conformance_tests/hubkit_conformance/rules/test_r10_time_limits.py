@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import queue as standard
 from contextlib import ExitStack
+from threading import BrokenBarrierError
 
 import pytest
 
 from hubkit import (
+    Barrier,
     BoundedSemaphore,
+    Channel,
     Condition,
     Event,
     Future,
@@ -19,6 +22,7 @@ from hubkit import (
     Queue,
     RLock,
     Semaphore,
+    SimpleQueue,
     sleep,
     spawn,
     wait,
@@ -27,7 +31,7 @@ from hubkit import (
 )
 from hubkit import errors as hubkit_errors
 
-from ..tools import LONG, PATIENCE, SHORT, finish, not_before, parked, stop
+from ..tools import LONG, PATIENCE, SHORT, finish, not_before, parked, returned, stop
 from ..verbs import fill, pair, parked_task, plain_pair
 
 
@@ -80,6 +84,7 @@ BOOLEAN = {
     "Condition.wait_for": lambda stack: lambda limit: bool(condition_wait_for(limit)),
     "Task.join": lambda stack: parked_task(stack).join,
     "Pool.join": lambda stack: busy_pool(stack).join,
+    "Queue.join": lambda stack: full().join,
     "Semaphore.acquire": lambda stack: lambda limit: Semaphore(0).acquire(timeout=limit),
     "BoundedSemaphore.acquire": lambda stack: lambda limit: held(BoundedSemaphore).acquire(timeout=limit),
 }
@@ -91,10 +96,15 @@ LOCKS = {
 }
 EMPTY = {
     "Queue.get": lambda stack: lambda limit: Queue().get(timeout=limit),
+    "SimpleQueue.get": lambda stack: lambda limit: SimpleQueue().get(timeout=limit),
+    "Channel.get": lambda stack: lambda limit: Channel().get(timeout=limit),
     "LifoQueue.get": lambda stack: lambda limit: LifoQueue().get(timeout=limit),
     "PriorityQueue.get": lambda stack: lambda limit: PriorityQueue().get(timeout=limit),
 }
-FULL = {"Queue.put": lambda stack: lambda limit: full().put(2, timeout=limit)}
+FULL = {
+    "Queue.put": lambda stack: lambda limit: full().put(2, timeout=limit),
+    "Channel.put": lambda stack: lambda limit: Channel().put(2, timeout=limit),
+}
 TIMEOUT_ERROR = {
     "Task.result": lambda stack: parked_task(stack).result,
     "Task.exception": lambda stack: parked_task(stack).exception,
@@ -103,7 +113,8 @@ TIMEOUT_ERROR = {
     "wait_readable": lambda stack: lambda limit: wait_readable(unreadable(stack), limit),
     "wait_writable": lambda stack: lambda limit: wait_writable(unwritable(stack), limit),
 }
-ALL = {**BOOLEAN, **LOCKS, **EMPTY, **FULL, **TIMEOUT_ERROR}
+BROKEN = {"Barrier.wait": lambda stack: Barrier(2).wait}
+ALL = {**BOOLEAN, **LOCKS, **EMPTY, **FULL, **TIMEOUT_ERROR, **BROKEN}
 
 
 @pytest.mark.parametrize("verb", [*BOOLEAN, *LOCKS])
@@ -122,9 +133,30 @@ def test_r10_get_raises_the_very_empty_of_the_standard_library(verb):
             call(SHORT)
 
 
-def test_r10_put_raises_the_very_full_of_the_standard_library():
-    with not_before(SHORT), pytest.raises(standard.Full):
-        full().put(2, timeout=SHORT)
+@pytest.mark.parametrize("verb", FULL)
+def test_r10_put_raises_the_very_full_of_the_standard_library(verb):
+    with ExitStack() as stack:
+        call = ALL[verb](stack)
+        with not_before(SHORT), pytest.raises(standard.Full):
+            call(SHORT)
+
+
+def test_r10_a_barrier_raises_broken_barrier_error_for_all_who_wait():
+    barrier = Barrier(3)
+    other = spawn(barrier.wait)
+    parked(other)
+    with not_before(SHORT), pytest.raises(BrokenBarrierError):
+        barrier.wait(SHORT)
+    assert type(other.exception(PATIENCE)) is BrokenBarrierError
+    assert barrier.broken
+    with pytest.raises(BrokenBarrierError):
+        barrier.wait(PATIENCE)
+
+
+def test_r10_a_barrier_lets_all_go_and_numbers_them():
+    barrier = Barrier(3)
+    for _ in range(3):
+        assert sorted(returned(*[spawn(barrier.wait, PATIENCE) for _ in range(3)])) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("verb", TIMEOUT_ERROR)

@@ -7,16 +7,20 @@ import queue as standard
 import pytest
 
 from hubkit import (
+    Channel,
     Event,
     LifoQueue,
     Pool,
     PriorityQueue,
     Queue,
+    ShutDown,
+    SimpleQueue,
     checkpoint,
     current_hub,
     sleep,
     spawn,
 )
+from hubkit.errors import Closed
 
 from ..tools import LONG, PATIENCE, SHORT, finish, parked, returned, settle, stop
 
@@ -94,6 +98,99 @@ def test_r12_join_waits_until_every_item_is_done():
     stop(task)
     with pytest.raises(ValueError):
         queue.task_done()
+
+
+def test_r12_a_simple_queue_is_unbounded_and_in_order():
+    queue = SimpleQueue()
+    for number in range(100):
+        queue.put(number)
+    assert [queue.get_nowait() for _ in range(100)] == list(range(100))
+    assert queue.empty()
+
+
+@pytest.mark.parametrize("make", [Queue, LifoQueue, PriorityQueue])
+def test_r12_a_queue_that_was_shut_down_gives_what_is_left_and_ends(make):
+    queue = make(2)
+    queue.put(1)
+    queue.put(2)
+    putter = spawn(queue.put, 3)
+    parked(putter)
+    queue.shutdown()
+    assert type(putter.exception(PATIENCE)) is ShutDown
+    with pytest.raises(ShutDown):
+        queue.put(4, timeout=PATIENCE)
+    assert sorted(queue.get(timeout=PATIENCE) for _ in range(2)) == [1, 2]
+    with pytest.raises(ShutDown):
+        queue.get(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("make", [Queue, LifoQueue, PriorityQueue])
+def test_r12_shutdown_ends_every_wait(make):
+    queue = make()
+    getters = [spawn(queue.get) for _ in range(3)]
+    parked(*getters)
+    queue.shutdown()
+    assert [type(task.exception(PATIENCE)) for task in getters] == [ShutDown] * 3
+
+
+def test_r12_an_immediate_shutdown_throws_away_what_is_left():
+    queue = Queue()
+    queue.put(1)
+    joiner = spawn(queue.join)
+    parked(joiner)
+    queue.shutdown(immediate=True)
+    finish(joiner)
+    with pytest.raises(ShutDown):
+        queue.get_nowait()
+
+
+def test_r12_iterating_over_a_queue_ends_with_its_shutdown():
+    queue = Queue()
+    reader = spawn(list, queue)
+    for number in range(3):
+        queue.put(number)
+    queue.shutdown()
+    assert reader.result(PATIENCE) == [0, 1, 2]
+
+
+def test_r12_a_channel_has_no_room():
+    channel, trace = Channel(), []
+    with pytest.raises(standard.Full):
+        channel.put_nowait(1)
+
+    def putter():
+        channel.put("item")
+        trace.append("put")
+
+    task = spawn(putter)
+    parked(task)
+    settle(current_hub())
+    assert trace == []
+    assert channel.get() == "item"
+    finish(task)
+    assert trace == ["put"]
+    with pytest.raises(standard.Empty):
+        channel.get_nowait()
+
+
+def test_r12_closing_a_channel_ends_every_wait():
+    for wait in (Channel.get, lambda channel: channel.put(1)):
+        channel = Channel()
+        tasks = [spawn(wait, channel) for _ in range(3)]
+        parked(*tasks)
+        channel.close()
+        assert [type(task.exception(PATIENCE)) for task in tasks] == [Closed] * 3
+        with pytest.raises(Closed):
+            wait(channel)
+
+
+def test_r12_iterating_over_a_channel_ends_when_it_is_closed():
+    channel = Channel()
+    reader = spawn(list, channel)
+    for number in range(3):
+        channel.put(number)
+    channel.close()
+    assert reader.result(PATIENCE) == [0, 1, 2]
 
 
 def test_r12_a_pool_runs_no_more_tasks_than_its_size():
@@ -248,3 +345,27 @@ def test_r12_a_pool_spawns_what_is_callable():
             spawner("nonsense")
     assert pool.try_spawn(sleep, SHORT) is not None, "the failed spawns took the slot"
     assert pool.join(PATIENCE) is True
+
+
+def test_r12_a_block_of_a_pool_is_left_when_its_tasks_have_ended():
+    ended = []
+
+    def work(number):
+        sleep(0.001)
+        ended.append(number)
+
+    with Pool(2) as pool:
+        for number in range(5):
+            pool.spawn(work, number)
+    assert sorted(ended) == [0, 1, 2, 3, 4]
+    with pytest.raises(Closed):
+        pool.spawn(work, 5)
+
+
+def test_r12_a_block_of_a_pool_that_ends_by_an_error_cancels_its_tasks():
+    with pytest.raises(KeyError):
+        with Pool(2) as pool:
+            task = pool.spawn(sleep, LONG)
+            parked(task)
+            raise KeyError
+    assert task.cancelled()

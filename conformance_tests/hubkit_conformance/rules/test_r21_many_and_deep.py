@@ -41,10 +41,10 @@ def many_tasks_wait():
 
 @needs(MANY_TASKS)
 @pytest.mark.watchdog(60)
-def test_r21_a_hundred_thousand_tasks_wait_at_once(child, record_property):
+def test_r21_a_hundred_thousand_tasks_wait_at_once(child):
     finished = child(many_tasks_wait)
     assert finished.output.splitlines() == [f"{MANY} {MANY} True"]
-    record_property("memory", finished.errors.strip())
+    print(finished.errors.strip())
 
 
 def test_r21_a_thousand_tasks_wait_at_once():
