@@ -31,7 +31,9 @@ class InPlaceHub(LoopHub):
         self._awake = False
         raised = None
         try:
-            self._poller.poll(self._patience())
+            self._poller.wait(self._patience())
+            self._awake = True  # what is fired from here on is seen without being woken
+            self._poller.deliver()
         except BaseException as error:
             raised = error
         finally:

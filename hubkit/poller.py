@@ -101,16 +101,17 @@ class Poller:
         return False
 
     def _ready(self, record: StreamRecord, readable: bool, writable: bool) -> None:
+        # Fired first: if a signal handler raises in between, a dead ticket is left, and not a lost one.
         ticket = record.reader
         if readable and ticket is not None:
-            record.reader = None
-            self._armed.pop(ticket, None)
             self._fire(ticket, WOKEN)
+            self._armed.pop(ticket, None)
+            record.reader = None
         ticket = record.writer
         if writable and ticket is not None:
-            record.writer = None
-            self._armed.pop(ticket, None)
             self._fire(ticket, WOKEN)
+            self._armed.pop(ticket, None)
+            record.writer = None
 
     def _drop(self, record: StreamRecord) -> None:
         if not record.owned and self._records.get(record.fd) is record:
@@ -135,6 +136,15 @@ class Poller:
 
     def poll(self, timeout: float | None) -> None:
         """Wait at most `timeout` seconds (None: for ever) and fire what is ready."""
+        self.wait(timeout)
+        self.deliver()
+
+    def wait(self, timeout: float | None) -> None:
+        """Wait at most `timeout` seconds (None: for ever) for something that `deliver` can fire."""
+        raise NotImplementedError
+
+    def deliver(self) -> None:
+        """Fire what was ready at the last `wait`."""
         raise NotImplementedError
 
     def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
@@ -159,6 +169,7 @@ class EpollPoller(Poller):
         super().__init__(fire)
         self._epoll = select.epoll()
         self._wakes: dict[int, Callable[[], object]] = {}
+        self._events: list[tuple[int, int]] = []  # of the last wait, the first one last
         self._in = select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
         self._out = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
         self._gone = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -183,8 +194,15 @@ class EpollPoller(Poller):
         self._wakes[fd] = drain
         self._epoll.register(fd, select.EPOLLIN)
 
-    def poll(self, timeout: float | None) -> None:
-        for fd, mask in self._epoll.poll(timeout, MAX_EVENTS):
+    def wait(self, timeout: float | None) -> None:
+        if not self._events:
+            self._events = self._epoll.poll(timeout, MAX_EVENTS)
+            self._events.reverse()
+
+    def deliver(self) -> None:
+        events = self._events
+        while events:
+            fd, mask = events[-1]
             record = self._records.get(fd)
             if record is None:
                 self._unknown(fd)
@@ -201,6 +219,7 @@ class EpollPoller(Poller):
             else:
                 self._ready(record, bool(mask & self._in), bool(mask & self._out))
                 self._rest_of(record)
+            events.pop()  # after: if a signal handler raises here, an edge must not get lost
 
     def close(self) -> None:
         self._epoll.close()
@@ -252,6 +271,7 @@ class SelectorPoller(Poller):
     def __init__(self, fire: Fire, selector: selectors.BaseSelector | None = None) -> None:
         super().__init__(fire)
         self._selector = selector if selector is not None else selectors.DefaultSelector()
+        self._events: list[tuple[selectors.SelectorKey, int]] = []
 
     def fileno(self) -> int:
         fileno = getattr(self._selector, "fileno", None)
@@ -260,8 +280,11 @@ class SelectorPoller(Poller):
     def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, drain)
 
-    def poll(self, timeout: float | None) -> None:
-        for key, events in self._selector.select(timeout):
+    def wait(self, timeout: float | None) -> None:
+        self._events = self._selector.select(timeout)
+
+    def deliver(self) -> None:
+        for key, events in self._events:
             record = self._records.get(key.fd)
             if record is None:
                 if callable(key.data):

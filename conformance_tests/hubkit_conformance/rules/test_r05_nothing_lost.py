@@ -8,8 +8,8 @@ import pytest
 
 from hubkit import (
     BoundedSemaphore,
-    Channel,
     Cancelled,
+    Channel,
     Condition,
     Event,
     Future,
