@@ -20,6 +20,7 @@ import hubkit
 from hubkit import Cancelled, Event, Pool, Task, checkpoint, current_task, sleep, spawn, spawn_later
 from hubkit.green import socket
 from hubkit.pipeline import Application, MessageHandler, Request, Response, Routes, Server, Settings
+from hubkit_conformance.tools import settle
 
 PATIENCE = 10.0
 LARGE = 20_000_000  # bytes, more than the system buffers
@@ -257,7 +258,7 @@ def test_continue_does_not_overtake_an_answer(serve: Serve) -> None:
         client.get("/wait?x")
         client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         world.waiting.wait()
-        sleep(0.01)
+        settle(hubkit.current_hub())
         world.release.set()
         assert client.answer().body == b"x"
         assert client.answer().status == 100
