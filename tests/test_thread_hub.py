@@ -141,7 +141,7 @@ def test_each_task_has_a_thread_of_its_own_and_idle_ones_are_used_again() -> Non
     one_by_one = set()
     for _ in range(20):
         one_by_one.add(spawn(threading.get_ident).result(PATIENCE))
-        until(lambda: worker_threads.busy_count() == 0)
+        until(lambda: worker_threads._idle)
     assert len(one_by_one) < 20
 
 
@@ -430,8 +430,6 @@ def test_two_timers_on_one_ticket_fire_at_the_earlier(hub: ThreadHub) -> None:
 
 
 def test_a_timed_wait_needs_no_thread_but_its_own(hub: ThreadHub) -> None:
-    spawn(int).join()
-    until(lambda: not worker_threads.busy_count())
     before = len(worker_threads._threads)
     for _ in range(20):
         assert park(0.001) is TIMED_OUT
@@ -561,13 +559,15 @@ def test_what_is_no_callback_is_an_error_at_the_call(hub: ThreadHub) -> None:
 
 
 def test_the_callback_thread_counts_as_idle_while_it_rests(hub: ThreadHub) -> None:
+    rests = thread_hub._callbacks._is_idle
+    assert rests in worker_threads._idle_jobs
     hub.call_soon(int)
-    until(lambda: worker_threads.busy_count() == 0)
+    until(rests)
     timer = hub.call_at(hub.now() + LONG, int)
-    until(lambda: worker_threads.busy_count() == 1)
+    assert not rests()
     timer.cancel()
     hub.call_soon(int)
-    until(lambda: worker_threads.busy_count() == 0)
+    until(rests)
 
 
 # -- the main task --------------------------------------------------------------------------------
