@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -75,6 +80,13 @@ def test_a_service_that_does_not_start(capfd: pytest.CaptureFixture[str]) -> Non
     assert (rate, errors, peak) == ("-", str(REQUESTS), "-")
 
 
+lists_processes = pytest.mark.skipif(
+    not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists(),
+    reason="there is no /proc here to list processes in",
+)
+
+
+@lists_processes
 def test_no_process_is_left(capfd: pytest.CaptureFixture[str]) -> None:
     before = children()
     run_demo(["native"], 6, 2)
@@ -82,9 +94,24 @@ def test_no_process_is_left(capfd: pytest.CaptureFixture[str]) -> None:
     assert children() == before
 
 
-def children() -> set[str]:
-    """The numbers of this process's children."""
-    own = Path("/proc/thread-self/children")
-    if not own.exists():
-        pytest.skip("there is no /proc here to list processes in")
+@lists_processes
+def test_an_interrupt_ends_all_of_it(tmp_path: Path) -> None:
+    start = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    start += "from hubkit.cli import main; sys.exit(main(['demo', '--hub', 'native']))"
+    demo = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = monotonic() + 30
+    while len(started := children(demo.pid)) < 3:  # upstream, service, client
+        assert monotonic() < deadline
+        sleep(0.02)
+    demo.send_signal(signal.SIGINT)
+    _, errors = demo.communicate(timeout=30)
+    assert demo.returncode == 130
+    assert b"Traceback" not in errors
+    assert not [number for number in started if Path("/proc", number).exists()]
+
+
+def children(parent: int | None = None) -> set[str]:
+    """The numbers of a process's children; by default of this one's."""
+    number = os.getpid() if parent is None else parent
+    own = Path(f"/proc/{number}/task/{number}/children")
     return set(own.read_text().split())
