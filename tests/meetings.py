@@ -68,16 +68,19 @@ class _Meeting:
         self.left = step
         self.used = self.intruded = False
         self.intrude: Callable[[], object] = int
+        self.frame: FrameType | None = None
 
     def __call__(self, act: Callable[[], Any], intrude: Callable[[], object]) -> Any:
         self.used = True
         self.intrude = intrude
+        self.frame = sys._getframe()
         before = sys.gettrace()
         sys.settrace(self._enter)
         try:
             return act()
         finally:
             sys.settrace(before)
+            self.frame = None
 
     def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
         if self.intruded or frame.f_globals.get("__name__") not in PRIMITIVES or not self._calls(frame):
@@ -87,7 +90,7 @@ class _Meeting:
 
     def _calls(self, frame: FrameType | None) -> bool:
         """Not so of the frames of other tasks in this thread."""
-        while frame is not None and frame.f_locals.get("self") is not self:
+        while frame is not None and frame is not self.frame:
             frame = frame.f_back
         return frame is not None
 

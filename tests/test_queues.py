@@ -8,6 +8,7 @@ import signal
 import sys
 import weakref
 from collections.abc import Callable
+from functools import partial
 from math import nan
 from typing import Any
 
@@ -749,7 +750,7 @@ def test_threads_and_tasks_lose_no_item(kind: type[AnyQueue], size: int) -> None
 
 @each_queue
 def test_threads_that_put_while_it_is_shut_down(kind: type[AnyQueue]) -> None:
-    for _ in range(20):
+    for number in range(10):
         queue, got, accepted = kind(), [], []
 
         def produce(queue: AnyQueue = queue, accepted: list[int] = accepted) -> None:
@@ -760,12 +761,13 @@ def test_threads_that_put_while_it_is_shut_down(kind: type[AnyQueue]) -> None:
             except ShutDown:
                 pass
 
-        def consume(queue: AnyQueue = queue, got: list[int] = got) -> None:
-            got.extend(queue)
+        def consume(last: int, queue: AnyQueue = queue, got: list[int] = got) -> None:
+            for item in queue:
+                got.append(item)
+                if len(got) > last:
+                    queue.shutdown()
 
-        threads = Threads(produce, produce, consume, consume)
-        until(lambda accepted=accepted: accepted)  # type: ignore[misc]
-        queue.shutdown()
+        threads = Threads(produce, produce, partial(consume, number), partial(consume, 20))
         until(lambda threads=threads: not any(t.is_alive() for t in threads.threads))  # type: ignore[misc]
         threads.join()
         assert len(got) == len(accepted)
