@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import Cancelled
 from .registry import this_task
-from .waiting import latched
+from .waiting import latched, unlatch
 
 if TYPE_CHECKING:
     from .tasks import Task
@@ -53,6 +53,8 @@ class Scope:
             task.scope = self.outer
         else:
             _unlink(task, self)
+        if latched and self.expired and not self.delivered:
+            unlatch(task)
 
     def expire(self) -> None:
         """Ask the block to stop. Idempotent; nothing happens outside the block.

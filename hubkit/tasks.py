@@ -22,7 +22,7 @@ from .delays import Delay
 from .errors import Cancelled, TaskCancelled
 from .registry import current_hub, hub_to_spawn, this_task
 from .scopes import Scope
-from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, wait
+from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, unlatch, wait
 from .watched import Watched
 
 T = TypeVar("T")
@@ -191,7 +191,7 @@ class Task(Watched, Generic[T]):
             return
         ticket = self.ticket
         if not self.pending() or (scope is not None and not scope.active):
-            return
+            return unlatch(self)
         if ticket is not None:
             self.hub.fire(ticket, INTERRUPT)
         elif self._state == RUNNING:
@@ -322,10 +322,8 @@ class Task(Watched, Generic[T]):
     @property
     def name(self) -> str:
         """For people: the function's name and a number, or what was assigned."""
-        if self._name is not None:
-            return self._name
         label = getattr(self._fn, "__qualname__", None) or type(self._fn).__name__
-        return f"{label if self._fn is not None else 'main'}-{self.number}"
+        return self._name or f"{label if self._fn is not None else 'main'}-{self.number}"
 
     @name.setter
     def name(self, name: str) -> None:

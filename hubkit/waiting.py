@@ -89,6 +89,13 @@ def deliver_latched() -> None:
         task.deliver()
 
 
+def unlatch(task: Task[Any]) -> None:
+    """Take back the hint if `task` has nothing to deliver now. Any thread."""
+    latched.pop(task, None)
+    if task.pending():  # asked for in this very instant
+        latched[task] = None
+
+
 def check_timeout(timeout: float | None) -> float | None:
     """Validate a `timeout=` argument in seconds: negative, "do not wait", becomes 0; for ever, None."""
     if timeout is None:
