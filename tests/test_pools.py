@@ -665,7 +665,7 @@ def test_no_task_is_kept() -> None:
     assert len(pool._slots._freed) <= pool.size
 
 
-def test_many_spawners_from_threads_and_tasks() -> None:
+def test_many_spawners() -> None:
     pool, running, peaks, ran = Pool(3), [], [], []
 
     def work() -> None:
@@ -682,7 +682,6 @@ def test_many_spawners_from_threads_and_tasks() -> None:
                 pool.spawn(work)
         allowed.release()
 
-    # On hubs of one thread each the pool's tasks run where they were spawned.
     spawners = [spawn(spawner) for _ in range(4)]
     for _ in spawners:
         assert allowed.acquire(timeout=PATIENCE)

@@ -273,8 +273,9 @@ def test_release_from_anywhere(by: Callable[[Callable[[], object]], None]) -> No
     assert take_all(semaphore) == 1
 
 
-@each_kind
-@pytest.mark.parametrize("intruder", ["release", "try"])
+@pytest.mark.parametrize(
+    ("kind", "intruder"), [(Semaphore, "release"), (Semaphore, "try"), (BoundedSemaphore, "try")]
+)
 def test_release_interrupted_anywhere(kind: type[Semaphore], intruder: str) -> None:
     def play(meet: Meet) -> None:
         semaphore = kind(2)
@@ -300,8 +301,6 @@ def test_release_interrupted_anywhere(kind: type[Semaphore], intruder: str) -> N
         else:
             assert take_all(semaphore) == 1
 
-    if kind is BoundedSemaphore and intruder == "release":
-        pytest.skip("would release more than have been taken")
     assert at_each_step(play) > 10
 
 
