@@ -34,6 +34,7 @@ from hubkit import (
     timeout,
     worker_threads,
 )
+from hubkit.callback_thread import CallbackThread
 from hubkit.contract import DEADLOCK, FIFO_LOCKS, FORK, MANY_TASKS, ORDERED_YIELD, PATCH, Adapter
 from hubkit.registry import this_task
 from hubkit.thread_hub import ThreadHub
@@ -558,15 +559,19 @@ def test_what_is_no_callback_is_an_error_at_the_call(hub: ThreadHub) -> None:
         hub.call_soon("not callable")  # type: ignore[arg-type]
 
 
-def test_the_callback_thread_counts_as_idle_while_it_rests(hub: ThreadHub) -> None:
-    rests = thread_hub._callbacks._is_idle
-    assert rests in worker_threads._idle_jobs
-    hub.call_soon(int)
+def test_the_callback_thread_counts_as_idle_while_it_rests(
+    hub: ThreadHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_threads, "_idle_jobs", [])
+    callbacks = CallbackThread()  # other tests may have left timers with the hubs' own
+    (rests,) = worker_threads._idle_jobs
+    assert not rests(), "there is no thread yet"
+    callbacks.call_soon(hub, contextvars.copy_context(), int)
     until(rests)
-    timer = hub.call_at(hub.now() + LONG, int)
+    timer = callbacks.call_at(hub, hub.now() + LONG, int)
     assert not rests()
     timer.cancel()
-    hub.call_soon(int)
+    callbacks.call_soon(hub, contextvars.copy_context(), int)
     until(rests)
 
 
