@@ -7,6 +7,7 @@ import re
 import pytest
 from hubs import adapter, hub
 
+from hubkit.waiting import latched
 from hubkit_conformance import watchdog
 
 __all__ = ["adapter", "hub"]
@@ -28,3 +29,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "`make clean test`, or `pip install -e '.[dev]'` in your own environment. "
             "Services: each reason (-rs) names the one it wants; start it and run again."
         )
+
+
+@pytest.fixture(autouse=True)
+def no_hints_of_ended_threads() -> None:
+    """What a thread that ended never took stays latched: it is nothing to the next test."""
+    latched.clear()
