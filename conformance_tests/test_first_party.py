@@ -47,7 +47,7 @@ def test_the_hub_keeps_every_rule(hub, variant, capsys):
     adapter = registry.adapters()[hub]
     absent = [*registry.missing(adapter), *(name for name in variant.requires if find_spec(name) is None)]
     if absent:
-        pytest.skip(f"{', '.join(absent)} not installed: {adapter.install}")
+        pytest.skip(f"{', '.join(absent)} not installed; type: pip install {' '.join(absent)}")
     command = [sys.executable, "-m", "pytest", "--pyargs", "hubkit_conformance", "--hubkit-hub", hub]
     options = ["-q", "-rs", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
     finished = subprocess.run(

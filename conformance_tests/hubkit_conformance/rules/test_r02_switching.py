@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import queue as standard_queue
+import socket as standard_socket
+import threading
+import time
 from contextlib import ExitStack
 
 import pytest
 
+import hubkit
 from hubkit import (
     Condition,
     Event,
@@ -27,11 +32,11 @@ from hubkit import (
     to_thread,
     wait_readable,
 )
-from hubkit.contract import ORDERED_YIELD
-from hubkit.errors import WrongContext
+from hubkit.contract import ORDERED_YIELD, PATCH, VIRTUAL_TIME
+from hubkit.errors import NotSupported, WrongContext
 
-from ..plugin import needs
-from ..tools import PATIENCE, SHORT, finish, not_before, stop, until
+from ..plugin import lacks, needs
+from ..tools import LONG, PATIENCE, SHORT, finish, not_before, stop, until
 from ..verbs import BLOCKED, READY, plain_pair
 
 
@@ -172,6 +177,27 @@ def test_r02_a_timer_does_not_fire_early():
     assert fired.get(timeout=PATIENCE) >= when
 
 
+def took(seconds):
+    """How long `sleep(seconds)` really takes."""
+    start = time.monotonic()
+    sleep(seconds)
+    return time.monotonic() - start
+
+
+@lacks(VIRTUAL_TIME)
+def test_r02_timers_are_not_late():
+    # The machine may be busy now and then, but not each time.
+    assert min(took(SHORT) for _ in range(8)) < 5 * SHORT
+    busy = spawn(lambda: [sleep(0.001) for _ in range(100)])
+    assert min(took(SHORT) for _ in range(8)) < 5 * SHORT
+    finish(busy)
+
+
+@needs(VIRTUAL_TIME)
+def test_r02_virtual_time_passes_when_every_task_waits():
+    assert took(LONG) < PATIENCE
+
+
 def spin(until_set):
     while not until_set.is_set():
         checkpoint()
@@ -253,3 +279,45 @@ def test_r02_a_group_cannot_be_entered_in_hub_context():
 
     current_hub().call_soon(callback)
     assert isinstance(caught.get(timeout=PATIENCE), WrongContext)
+
+
+def the_standard_library_is_patched():
+    assert hubkit.patch(), "it must say what it has done"
+    ours, theirs = standard_socket.socketpair()
+    lock, event, queue = threading.Lock(), threading.Event(), standard_queue.Queue()
+    lock.acquire()
+    waits = {
+        "time.sleep": (lambda: time.sleep(0.2), int),
+        "socket.recv": (lambda: ours.recv(1), lambda: theirs.send(b"x")),
+        "Lock.acquire": (lock.acquire, lock.release),
+        "Event.wait": (event.wait, event.set),
+        "Queue.get": (queue.get, lambda: queue.put(1)),
+    }
+
+    def main():
+        for name, (wait, wake) in waits.items():
+            task = hubkit.spawn(wait)
+            hubkit.sleep(0.02)
+            print(name, "waits" if not task.done() else "does not wait")
+            wake()
+            task.result(PATIENCE)
+
+    hubkit.run(main)
+
+
+@needs(PATCH)
+def test_r02_a_patched_standard_library_lets_others_run_while_it_waits(child):
+    lines = child(the_standard_library_is_patched).output.splitlines()
+    assert lines == [
+        "time.sleep waits",
+        "socket.recv waits",
+        "Lock.acquire waits",
+        "Event.wait waits",
+        "Queue.get waits",
+    ]
+
+
+@lacks(PATCH)
+def test_r02_a_hub_that_cannot_patch_says_so():
+    with pytest.raises(NotSupported):
+        hubkit.patch()
