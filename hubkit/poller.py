@@ -11,9 +11,10 @@ child, say) and reports its events under the old number; readiness is therefore 
 
 from __future__ import annotations
 
+import os
 import selectors
 from collections.abc import Callable
-from errno import EBADF, EEXIST, ENOENT, EPERM
+from errno import EEXIST, ENOENT, EPERM
 from typing import Any
 
 from .contract import READ
@@ -304,10 +305,8 @@ class SelectorPoller(Poller):
             mask |= selectors.EVENT_WRITE
         if record.mask:
             self._unregister(record)
-        try:
-            self._selector.register(record.fd, mask)
-        except ValueError as error:
-            raise OSError(EBADF, f"bad file descriptor {record.fd}") from error
+        os.fstat(record.fd)  # EBADF now, and not in the next wait, for all
+        self._selector.register(record.fd, mask)
         record.mask = mask
 
     def _unregister(self, record: StreamRecord) -> None:
