@@ -2,57 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from collections import Counter
-from importlib.util import find_spec
-from typing import NamedTuple
 
 import pytest
 
-from hubkit import registry
+from hubkit_conformance.variants import all_rows
 
 SECONDS = 400.0
 AT_LEAST = 500  # tests that must have run: a suite that skips itself proves nothing
 
 
-class Variant(NamedTuple):
-    """What else there is to choose on a hub; the variables must be set before the host is imported."""
-
-    name: str
-    environment: dict[str, str]
-    requires: tuple[str, ...] = ()
-
-
-PLAIN = (Variant("", {}),)
-VARIANTS = {
-    "gevent": (
-        Variant("libev", {"GEVENT_LOOP": "libev-cext"}),
-        Variant("libuv", {"GEVENT_LOOP": "libuv-cffi"}, ("cffi",)),
-    ),
-}
-
-ROWS = [
-    pytest.param(hub, variant, id="-".join(filter(None, (hub, variant.name))))
-    for hub in registry.adapters()
-    for variant in VARIANTS.get(hub, PLAIN)
-]
-
-
-@pytest.mark.parametrize(("hub", "variant"), ROWS)
+@pytest.mark.parametrize("row", all_rows(), ids=lambda row: row.label)
 @pytest.mark.watchdog(SECONDS + 30)
-def test_the_hub_keeps_every_rule(hub, variant, capsys):
-    adapter = registry.adapters()[hub]
-    absent = [*registry.missing(adapter), *(name for name in variant.requires if find_spec(name) is None)]
-    if absent:
-        pytest.skip(f"{', '.join(absent)} not installed; type: pip install {' '.join(absent)}")
-    command = [sys.executable, "-m", "pytest", "--pyargs", "hubkit_conformance", "--hubkit-hub", hub]
+def test_the_hub_keeps_every_rule(row, capsys):
+    if row.lacks():
+        pytest.skip(f"{', '.join(row.lacks())} not installed; type: {row.install()}")
+    command = [sys.executable, "-m", "pytest", "--pyargs", "hubkit_conformance", "--hubkit-hub", row.hub]
+    if row.variant:
+        command += ["--hubkit-variant", row.variant.name]
     options = ["-q", "-rs", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
     finished = subprocess.run(
         [*command, *options],
-        env={**os.environ, **variant.environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -65,7 +38,7 @@ def test_the_hub_keeps_every_rule(hub, variant, capsys):
     assert counts, finished.stdout
     assert int(counts[1]) >= AT_LEAST, finished.stdout
     with capsys.disabled():
-        print(f"\n{hub} {variant.name}: {counts[0]}")
+        print(f"\n{row.label}: {counts[0]}")
         for reason, number in skips(finished.stdout).most_common():
             print(f"  {number} skipped: {reason}")
 

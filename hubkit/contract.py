@@ -14,7 +14,7 @@ hooks are a quarter of this and whose scheduler is already held to every rule.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -278,6 +278,19 @@ class Owner(Protocol):
 
 
 @dataclass(frozen=True)
+class Variant:
+    """What else there is to choose on a hub's host: another event loop, another poller. The conformance
+    suite runs once for each."""
+
+    name: str
+    environment: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: variables, set before the host is imported
+    requires: tuple[str, ...] = ()  #: importable modules that it needs beside the hub's
+    install: str = ""  #: the line that installs them
+
+
+@dataclass(frozen=True)
 class Adapter:
     """What an entry point of the group `hubkit.hubs` names: how to find a hub without importing it."""
 
@@ -287,3 +300,4 @@ class Adapter:
     install: str = ""  #: the line that installs them
     distribution: str = ""  #: whose version `hubkit hubs` prints
     detect: Callable[[], bool] = field(default=lambda: False)  #: MUST look only at imported modules
+    variants: tuple[Variant, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from hubkit.contract import Adapter
+from hubkit.contract import Adapter, Variant
 
 
 def detect() -> bool:
@@ -23,4 +23,8 @@ adapter = Adapter(
     install="pip install 'hubkit[gevent]'",
     distribution="gevent",
     detect=detect,
+    variants=(
+        Variant("libev", {"GEVENT_LOOP": "libev-cext"}),
+        Variant("libuv", {"GEVENT_LOOP": "libuv-cffi"}, ("cffi",), "pip install cffi"),
+    ),
 )

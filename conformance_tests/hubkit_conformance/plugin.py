@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .hosts import Host
 
 OPTION = "--hubkit-hub"
+VARIANT = "--hubkit-variant"
 
 
 def needs(*capabilities: str) -> pytest.MarkDecorator:
@@ -30,7 +31,8 @@ def lacks(*capabilities: str) -> pytest.MarkDecorator:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("hubkit").addoption(
+    group = parser.getgroup("hubkit")
+    group.addoption(
         OPTION,
         action="append",
         default=[],
@@ -38,23 +40,48 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="hubkit_hubs",
         help='hub to run the conformance suite on: a registered name or "module:Class"; repeatable, or a,b',
     )
+    group.addoption(
+        VARIANT,
+        metavar="NAME",
+        dest="hubkit_variant",
+        help="the variant of that one hub to test, such as another event loop; its adapter declares them",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hubkit_needs(capability, ...): only for hubs that claim them all")
     config.addinivalue_line("markers", "hubkit_lacks(capability, ...): only for hubs that claim none of them")
     names = hub_names(config)
+    if config.getoption("hubkit_variant") and not names:
+        raise pytest.UsageError(f"{VARIANT} goes with {OPTION} NAME")
     if names:
         from hubkit import registry
 
         from . import watchdog
 
+        _choose_variant(names, config.getoption("hubkit_variant"))
         for name in names:
             try:
                 registry.load(name)
             except (ImportError, LookupError, TypeError) as error:
                 raise pytest.UsageError(f"{OPTION} {name}: {error}") from error
         watchdog.install(config)
+
+
+def _choose_variant(hubs: list[str], variant: str | None) -> None:
+    """Before any hub is loaded: a host reads its variables when it is imported."""
+    if variant is None:
+        return
+    from hubkit.errors import HubError
+
+    from . import variants
+
+    if len(hubs) > 1:
+        raise pytest.UsageError(f"{VARIANT} {variant} goes with one hub, not with {', '.join(hubs)}")
+    try:
+        variants.put_in_force(variants.find_row(hubs[0], variant))
+    except HubError as error:
+        raise pytest.UsageError(f"{VARIANT} {variant}: {error}") from error
 
 
 def hub_names(config: pytest.Config) -> list[str]:
