@@ -83,13 +83,15 @@ class Hub(abc.ABC):
         self.tasks: dict[Task[Any], None] = {}
         #: The thread (its ident) in which alone tasks can run; None: each has one of its own.
         self.thread: int | None = None
+        #: The running event loop that it lives with; None: it lives with its thread, or the process.
+        self.loop: object = None
 
     # -- finding a hub ----------------------------------------------------------------------------
 
     @classmethod
     @abc.abstractmethod
     def here(cls, create: bool) -> Hub | None:
-        """The hub that serves the caller's thread (or the loop that runs in it).
+        """The hub that serves the loop that runs in the caller's thread, else the thread.
 
         With `create` it MUST make one if there is none; without, it MUST return None instead, unless
         waiting in this thread by any other means would block a running host: then it makes one.

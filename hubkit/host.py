@@ -36,6 +36,19 @@ class Host(abc.ABC):
         means would block it. MUST NOT make one."""
         return False
 
+    @classmethod
+    def loop_here(cls) -> object:
+        """The loop of this kind that somebody else runs in the calling thread: a hub made here lives with
+        it, and another loop is another hub. None: hubs live with the thread. MUST NOT make one.
+
+        For a loop that this host itself runs the answer MUST be None; it MUST be quick, and hashable.
+        """
+        return None
+
+    def ended(self) -> bool:
+        """Whether the loop that the hub lives with will never run again."""
+        return False
+
     @property
     @abc.abstractmethod
     def loop_greenlet(self) -> greenlet | None:

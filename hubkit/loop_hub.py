@@ -9,7 +9,6 @@ run for a slice, the host gets the CPU.
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
@@ -21,32 +20,17 @@ from . import idleness, registry
 from .callbacks import Callbacks
 from .contract import FORK, INTERRUPT_HOST
 from .errors import WrongContext
+from .homes import homes_here
 from .host import Host
-from .originals import ThreadLocal, get_ident, monotonic
+from .originals import get_ident, monotonic
 from .poller import Poller, StreamRecord, make_poller
 from .ring import Ring
 from .tasks import Task, adopt
 from .timers import Timer, Timers
 from .waiting import TIMED_OUT, Ticket
-from .worker_threads import after_each_job
 from .workers import Worker
 
 T = TypeVar("T")
-
-_hubs = ThreadLocal()  # .by_class: this thread's hubs; .sentinel: closes them when the thread ends
-after_each_job(lambda: not hasattr(_hubs, "by_class"))  # a job that has made one takes it along
-
-
-class _Sentinel:
-    """Freed with its thread. Nothing that a suspended greenlet can reach refers to it."""
-
-    def __init__(self) -> None:
-        self.hubs: list[LoopHub] = []
-
-    def __del__(self) -> None:
-        if not sys.is_finalizing():  # then the whole process gives back what it has
-            for hub in self.hubs:
-                hub.free(hub.host.abandon)
 
 
 class LoopHub(Ring):
@@ -58,6 +42,7 @@ class LoopHub(Ring):
     def __init__(self) -> None:
         super().__init__()
         self.thread = get_ident()
+        self.loop = self.host_class.loop_here()
         self._timers = Timers()
         self._alarm: float | None = None
         self._throws: deque[Task[Any]] = deque()
@@ -73,24 +58,11 @@ class LoopHub(Ring):
 
     @classmethod
     def here(cls, create: bool) -> LoopHub | None:
-        """This thread's hub of this class; see `Hub.here`.
+        """The hub of the loop that runs here, else of the thread; see `Hub.here`.
 
         Switches: never. Call from: any thread. Raises: whatever the host raises when it is set up.
         """
-        by_class: dict[type[LoopHub], LoopHub]
-        try:
-            by_class = _hubs.by_class
-        except AttributeError:
-            by_class = _hubs.by_class = {}
-            _hubs.sentinel = _Sentinel()
-        hub = by_class.get(cls)
-        if hub is not None and not hub._closed:
-            return hub
-        if not create and not cls.host_class.alive_here():
-            return None
-        hub = by_class[cls] = cls()
-        _hubs.sentinel.hubs.append(hub)
-        return hub
+        return homes_here().find(cls, create)
 
     def current(self) -> Task[Any] | None:
         """The calling greenlet's task; see `Hub.current`.
@@ -152,6 +124,10 @@ class LoopHub(Ring):
             vars(g).pop("hubkit_task", None)
             vars(g).pop("holders", None)
 
+    def closed(self) -> bool:
+        """Whether the hub is closed, or its thread has ended."""
+        return self._closed
+
     def free(self, leave: Callable[[], None]) -> None:
         """Give back the descriptors and leave the host, when the hub closes or its thread has ended."""
         if not self._closed:
@@ -199,6 +175,8 @@ class LoopHub(Ring):
         if self._closed:
             return
         self._awake = self._in_turn = True
+        if self.loop is not None:
+            registry.serve(self)
         self._new_slice()
         try:
             while self._throws:
@@ -211,6 +189,8 @@ class LoopHub(Ring):
             while self.switch(g):
                 pass
         finally:
+            if self.loop is not None:
+                registry.serve(None)
             self._end_turn()
 
     def on_readable(self) -> None:

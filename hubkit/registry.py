@@ -99,7 +99,8 @@ def _find(create: bool) -> Hub:
         from .thread_hub import ThreadHub
 
         return ThreadHub.shared()
-    _cache.hub = hub
+    if hub.loop is None:  # else it serves the thread only while that loop runs
+        _cache.hub = hub
     return hub
 
 
@@ -111,7 +112,7 @@ def hub_here() -> Hub | None:
         if _choice is None:
             return None
     hub = _choice.hub_class.here(False)
-    if hub is not None:
+    if hub is not None and hub.loop is None:
         _cache.hub = hub
     return hub
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from .contract import Hub
 from .errors import Cancelled
+from .homes import bury
 from .originals import get_ident
 from .registry import current_hub, forget, hub_here, hub_to_spawn, hubs, this_task
 from .tasks import Task
@@ -114,7 +115,11 @@ def end_at_exit() -> None:
 
     Switches: if it must wait. Call from: the main thread. Raises: KeyboardInterrupt, SystemExit.
     """
-    alive = [hub for hub in hubs() if hub.thread in (None, get_ident())]
+    mine = [hub for hub in hubs() if hub.thread in (None, get_ident())]
+    alive = [hub for hub in mine if hub.loop is None]
+    for left in mine:
+        if left.loop is not None:  # somebody else's, and at exit it runs no more
+            bury(left)
     try:
         if any(hub.tasks for hub in alive):
             end_tasks(alive, GRACE)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from .. import registry
 from ..contract import Hub
+from ..homes import bury
 from ..originals import ThreadLocal
 from ..running import GRACE, end_tasks
 
@@ -35,6 +36,9 @@ def override(name: str, grace: float | None = GRACE) -> Iterator[type[Hub]]:
     finally:
         try:
             made = [hub for hub in registry.hubs() if hub not in before]
+            for left in made:
+                if left.loop is not None:  # somebody else's, which does not run while this waits
+                    bury(left)
             if any(hub.tasks for hub in made):
                 end_tasks(made, grace)
             hub = getattr(registry._cache, "hub", None)
