@@ -34,12 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Switches: if it must wait. Call from: the main thread. Raises: SystemExit from argparse, and what
     the started program raises.
     """
-    options = _parser().parse_args(arguments)
     try:
-        then: int | Callable[[], int] = options.command(options)
-    except (Mistake, HubError) as error:
-        print(f"hubkit {options.name}: {error}", file=sys.stderr)
-        return USAGE_ERROR
+        options = _parser().parse_args(arguments)
+        try:
+            then: int | Callable[[], int] = options.command(options)
+        except (Mistake, HubError) as error:
+            print(f"hubkit {options.name}: {error}", file=sys.stderr)
+            return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
     # The user's program runs outside: a HubError of its own deserves its traceback.

@@ -7,8 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
@@ -16,8 +18,10 @@ pytest.importorskip("httptools")
 pytest.importorskip("werkzeug")
 pytest.importorskip("rich")
 
+from hubkit.cli import main
 from hubkit.contract import Adapter
-from hubkit.demo import run_demo
+from hubkit.demo import child, run_demo
+from hubkit.demo.interrupts import Interrupts
 
 REQUESTS = 60
 CONNECTIONS = 4
@@ -94,20 +98,85 @@ def test_no_process_is_left(capfd: pytest.CaptureFixture[str]) -> None:
     assert children() == before
 
 
-@lists_processes
-def test_an_interrupt_ends_all_of_it(tmp_path: Path) -> None:
+def started_demo() -> tuple[subprocess.Popen[bytes], set[str]]:
+    """A demo in a process of its own, and the numbers of its children once all are there."""
     start = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     start += "from hubkit.cli import main; sys.exit(main(['demo', '--hub', 'native']))"
     demo = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = monotonic() + 30
+    deadline = monotonic() + 25
     while len(started := children(demo.pid)) < 3:  # upstream, service, client
         assert monotonic() < deadline
         sleep(0.02)
+    return demo, started
+
+
+@lists_processes
+def test_an_interrupt_ends_all_of_it() -> None:
+    demo, started = started_demo()
     demo.send_signal(signal.SIGINT)
-    _, errors = demo.communicate(timeout=30)
+    _, errors = demo.communicate(timeout=60)
     assert demo.returncode == 130
-    assert b"Traceback" not in errors
+    assert errors == b""
     assert not [number for number in started if Path("/proc", number).exists()]
+
+
+@lists_processes
+def test_a_killed_demo_leaves_nothing() -> None:
+    demo, _ = started_demo()
+    demo.kill()
+    _, errors = demo.communicate(timeout=60)  # until nobody has the standard error any more
+    assert errors == b""
+
+
+#: (what happens, how often before) that the interrupt comes right after.
+MOMENTS = [("start", number) for number in range(3)] + [("end", 0), ("expect", 0), ("remove", 0)]
+
+
+@lists_processes
+@pytest.mark.parametrize(("what", "before"), MOMENTS, ids=lambda value: str(value))
+def test_an_interrupt_at_an_awkward_moment(
+    what: str,
+    before: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # A process was started and nobody knew of it yet; or one was being ended, and was left.
+    owner, name = {
+        "start": (subprocess.Popen, "__init__"),
+        "end": (subprocess.Popen, "terminate"),
+        "expect": (child.Child, "expect"),
+        "remove": (tempfile.TemporaryDirectory, "cleanup"),
+    }[what]
+    original = getattr(owner, name)
+    calls = []
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        calls.append(result)
+        if len(calls) == before + 1:
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(owner, name, interrupted)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    here = children()
+    assert main(["demo", "--hub", "native", "--requests", "6"]) == 130
+    assert calls
+    assert children() == here
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr().err == ""
+
+
+def test_the_handler_of_interrupts_comes_back() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.let_in(lambda: pytest.fail("the interrupt that was noted has not come"))
+        signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def children(parent: int | None = None) -> set[str]:

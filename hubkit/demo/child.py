@@ -15,6 +15,8 @@ from types import TracebackType
 
 from hubkit import registry
 
+from .interrupts import Interrupts
+
 START_SECONDS = 30.0
 END_SECONDS = 15.0
 
@@ -26,10 +28,13 @@ class ChildFailed(Exception):
 class Child:
     """`python -m module arguments` on the hub called `hub`; the block's end is the process's end.
 
+    Only waits for its output let `interrupts` in: no process is forgotten, and each is ended to the end.
+
     Switches: never. Call from: any thread. Raises: OSError.
     """
 
-    def __init__(self, module: str, hub: str, *arguments: str) -> None:
+    def __init__(self, interrupts: Interrupts, module: str, hub: str, *arguments: str) -> None:
+        self._interrupts = interrupts
         self._module = module
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -53,24 +58,28 @@ class Child:
     def expect(self, word: str, seconds: float = START_SECONDS) -> str:
         """What follows `word` on the next line.
 
-        Switches: never; it blocks the thread. Call from: any thread. Raises: ChildFailed.
+        Switches: never; it blocks the thread. Call from: any thread. Raises: ChildFailed; KeyboardInterrupt.
         """
-        assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], seconds)
-        line = self._process.stdout.readline().decode().strip() if readable else ""
+        line = self._interrupts.let_in(lambda: self._line_within(seconds))
         said, _, rest = line.partition(" ")
         if said != word:
             self._process.poll()
             raise ChildFailed(f"{self._module} said {line!r} where {word!r} was expected")
         return rest
 
+    def _line_within(self, seconds: float) -> str:
+        output = self._process.stdout
+        assert output is not None
+        readable, _, _ = select.select([output], [], [], seconds)
+        return output.readline().decode().strip() if readable else ""
+
     def lines(self) -> Iterator[tuple[str, str]]:
         """First word and rest of each line, until the process closes its output.
 
-        Switches: never; it blocks the thread. Call from: any thread. Raises: nothing.
+        Switches: never; it blocks the thread. Call from: any thread. Raises: KeyboardInterrupt.
         """
         assert self._process.stdout is not None
-        for line in self._process.stdout:
+        while line := self._interrupts.let_in(self._process.stdout.readline):
             word, _, rest = line.decode().strip().partition(" ")
             yield word, rest
 

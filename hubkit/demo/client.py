@@ -3,7 +3,8 @@
 What must live here: which requests there are, and what counts as an error. What this file must not know:
 which hub serves.
 
-Over stdout: `done N` now and then, and at the end `result JSON`.
+Over stdout: `done N` now and then, and at the end `result JSON`. It ends by SIGTERM, or when nobody reads
+that any more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hubkit import TaskGroup, move_on_after, run, sleep, spawn
 
 from . import answers
 from .http_client import Address, Answer, HttpClient
+from .starter import tell
 
 PROGRESS_SECONDS = 0.1
 #: For the whole run. A service that loses an answer must not make the demo hang.
@@ -87,7 +89,7 @@ class Run:
 
     def _show_progress(self) -> None:
         while True:
-            print("done", self._attempted, flush=True)
+            tell("done", self._attempted)
             sleep(PROGRESS_SECONDS)
 
     # -- one connection ---------------------------------------------------------------------------
@@ -158,7 +160,7 @@ class Run:
 def main() -> None:
     """Run as the command line says.
 
-    Switches: always. Call from: the main thread. Raises: nothing.
+    Switches: always. Call from: the main thread. Raises: SystemExit.
     """
     parser = argparse.ArgumentParser(prog="python -m hubkit.demo.client")
     parser.add_argument("--port", type=int, required=True)
@@ -166,7 +168,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, required=True)
     options = parser.parse_args()
     result = run(Run(("127.0.0.1", options.port), options.requests, options.connections).measure)
-    print("result", json.dumps(asdict(result)), flush=True)
+    tell("result", json.dumps(asdict(result)))
 
 
 if __name__ == "__main__":

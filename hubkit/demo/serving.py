@@ -17,19 +17,21 @@ from pathlib import Path
 from hubkit import Event, spawn, wait_readable
 from hubkit.pipeline import Application, Routes, Server
 
+from .starter import tell
+
 
 def serve(routes: Routes) -> None:
     """Serve until told to end.
 
-    Switches: always. Call from: hub, in the main thread. Raises: OSError, Cancelled.
+    Switches: always. Call from: hub, in the main thread. Raises: OSError, Cancelled, SystemExit.
     """
     end = Event()
     signal.signal(signal.SIGTERM, lambda signum, frame: end.set())
     spawn(_watch_starter, end)
     with Server(Application(routes)) as server:
-        print("ready", server.address[1], flush=True)
+        tell("ready", server.address[1])
         end.wait()
-    print("peak", peak_memory(), flush=True)
+    tell("peak", peak_memory())
 
 
 def _watch_starter(end: Event) -> None:
