@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 HubClass = TypeVar("HubClass", bound="LoopHub")
 
 _threads = ThreadLocal()  # .homes: this thread's; the only reference to it, so that it ends with the thread
-after_each_job(lambda: not hasattr(_threads, "homes"))  # a job that has made a hub takes it along
 
 _log = logging.getLogger("hubkit")
 
@@ -68,6 +67,15 @@ def homes_here() -> Homes:
     except AttributeError:
         homes = _threads.homes = Homes()
         return homes
+
+
+def _has_none() -> bool:
+    """Whether no hub was made here; a job that has made one takes its thread along, one that looked does not."""
+    homes = getattr(_threads, "homes", None)
+    return homes is None or not homes._hubs
+
+
+after_each_job(_has_none)
 
 
 def bury(hub: Hub) -> None:
