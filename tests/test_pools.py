@@ -19,7 +19,7 @@ from hubkit.errors import Cancelled, Closed, TaskCancelled, WrongContext
 from hubkit.events import Event
 from hubkit.pools import Pool
 from hubkit.registry import current_hub
-from hubkit.running import checkpoint, sleep
+from hubkit.running import checkpoint, now, sleep
 from hubkit.semaphores import Semaphore
 from hubkit.tasks import Task, all_tasks, current_task, spawn
 from hubkit.timeouts import move_on_after
@@ -458,26 +458,30 @@ def test_a_task_that_somebody_cancels(name: str) -> None:
 @each_map
 @pytest.mark.parametrize("way", ["cancel", "timeout"])
 def test_an_interrupted_map_cancels_its_tasks(name: str, way: str) -> None:
-    pool, cleaned = Pool(2), []
+    pool, scopes, begun, cleaned = Pool(2), [], [], []
 
     def work(number: int) -> None:
         try:
+            begun.append(number)
             sleep(LONG)
         finally:
             cleaned.append(number)
 
     def work_on() -> None:
-        with move_on_after(SHORT if way == "timeout" else LONG):
+        with move_on_after(LONG) as scope:
+            scopes.append(scope)
             list(maps(pool)[name](work, range(5)))
         assert way == "timeout"
         if name == "map":
             assert len(cleaned) == 2, "it has not waited for its tasks"
 
     task = spawn(work_on)
-    until(lambda: len(pool) == 2)
+    until(lambda: len(begun) == 2)
     parked(task)
     if way == "cancel":
         task.cancel()
+    else:
+        scopes[0].reschedule(now())
     finish(task)
     assert task.cancelled() is (way == "cancel")
     assert pool.join(PATIENCE) is True
