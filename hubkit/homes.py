@@ -70,7 +70,7 @@ def homes_here() -> Homes:
 
 
 def _has_none() -> bool:
-    """Whether no hub was made here; a job that has made one takes its thread along, one that looked does not."""
+    """Whether no hub was made here: a job that has made one takes the thread along, one that looked not."""
     homes = getattr(_threads, "homes", None)
     return homes is None or not homes._hubs
 
