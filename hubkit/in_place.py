@@ -43,6 +43,7 @@ class InPlaceHub(LoopHub):
             self._raise_in_main(raised, g)
         self._fire_due()
         self._new_slice()
+        self.switch(g)  # who was woken before this greenlet runs before it
 
     def _patience(self) -> float | None:
         """How long to poll. Read after `_awake` was cleared, so nothing comes unnoticed."""

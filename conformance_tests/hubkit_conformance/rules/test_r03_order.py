@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from hubkit import (
@@ -18,6 +21,7 @@ from hubkit import (
     checkpoint,
     current_task,
     spawn,
+    to_thread,
 )
 from hubkit.contract import FIFO_LOCKS, ORDERED_YIELD
 
@@ -45,6 +49,31 @@ def test_r03_an_event_wakes_its_waiters_in_order():
     event.set()
     finish(*tasks)
     assert woken == list(range(10))
+
+
+@needs(ORDERED_YIELD)
+def test_r03_the_main_task_is_woken_in_its_turn_like_any_other():
+    """With nobody ready the hub sleeps; on whose stack it does so must not matter."""
+    event, woken = Event(), []
+
+    def waiter(who):
+        event.wait()
+        woken.append(who)
+
+    main = current_task()
+
+    def wake_all():
+        while not getattr(main.ticket, "armed", False):
+            time.sleep(0.001)
+        event.set()
+
+    tasks = parked_in_order(3, waiter)
+    thread = threading.Thread(target=wake_all)
+    thread.start()
+    waiter("main")
+    finish(*tasks)
+    to_thread(thread.join)
+    assert woken == [0, 1, 2, "main"]
 
 
 @needs(ORDERED_YIELD)
