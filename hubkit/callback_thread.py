@@ -123,11 +123,12 @@ class CallbackThread:
         now = monotonic()
         while (timer := self._timers.pop_due(now)) is not None:
             assert isinstance(timer, HubTimer)
-            fn, context, timer.fn = timer.fn, timer.context, None
+            fn, context = timer.fn, timer.context
             if type(fn) is Ticket:
+                timer.fn = None
                 fn()
-            elif fn is not None and context is not None:  # not cancelled in this very instant
-                self._due.append((timer.caller, context, fn))
+            elif context is not None:  # not cancelled in this very instant
+                self._due.append((timer.caller, context, timer))
         # Only those that are due now: new timers must not wait for callbacks that queue callbacks.
         for _ in range(len(self._due)):
             caller, context, fn = self._due.popleft()

@@ -268,11 +268,12 @@ class LoopHub(Ring):
             return
         now = monotonic()
         while (timer := timers.pop_due(now)) is not None:
-            fn, timer.fn = timer.fn, None
+            fn, context = timer.fn, timer.context
             if type(fn) is Ticket:
+                timer.fn = None
                 self.fire(fn, TIMED_OUT)
-            elif fn is not None and timer.context is not None:
-                self._callbacks.add(timer.context, fn)
+            elif context is not None:  # not cancelled in this very instant
+                self._callbacks.add(context, timer)
 
     # -- descriptors ------------------------------------------------------------------------------
 

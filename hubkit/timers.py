@@ -35,7 +35,16 @@ class Timer:
         if self.fn is not None:
             self.fn = None
             self.context = None
-            self.timers.cancelled += 1  # a lost update only delays a sweep
+            self.timers.cancelled += 1  # a wrong count only moves a sweep
+
+    def __call__(self) -> None:
+        """Make the call, unless it was cancelled when it was due but had yet to be made."""
+        fn, self.fn = self.fn, None
+        if fn is not None:
+            fn()
+
+    def __repr__(self) -> str:
+        return f"<Timer of {self.when:.3f}>"
 
 
 class Timers:

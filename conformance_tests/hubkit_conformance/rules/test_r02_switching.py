@@ -170,6 +170,16 @@ def test_r02_a_timer_that_was_cancelled_does_not_fire():
     handle.cancel()
 
 
+def test_r02_a_timer_cancelled_by_another_of_the_same_time_does_not_fire():
+    fired = []
+    hub, when = current_hub(), now() + SHORT
+    hub.call_at(when, lambda: handle.cancel())
+    handle = hub.call_at(when, lambda: fired.append("cancelled"))
+    hub.call_at(when, lambda: fired.append("kept"))
+    until(lambda: fired)
+    assert fired == ["kept"]
+
+
 def test_r02_a_timer_does_not_fire_early():
     fired = Queue()
     when = now() + SHORT

@@ -12,6 +12,7 @@ from hubkit import (
     Event,
     Queue,
     checkpoint,
+    current_hub,
     current_task,
     move_on_after,
     now,
@@ -284,6 +285,15 @@ def test_r06_reschedule_moves_the_deadline():
     with timeout(SHORT) as scope:
         scope.reschedule(None)
         assert scope.deadline is None
+        sleep(2 * SHORT)
+    assert not scope.expired
+
+
+def test_r06_a_deadline_put_off_at_the_very_time_of_its_coming_does_not_come():
+    deadline = now() + SHORT
+    scope = timeout_at(deadline)
+    current_hub().call_at(deadline, lambda: scope.reschedule(deadline + LONG))
+    with scope:
         sleep(2 * SHORT)
     assert not scope.expired
 
