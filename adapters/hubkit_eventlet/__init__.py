@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from hubkit.contract import Adapter
+from hubkit.contract import Adapter, Variant
 
 
 def detect() -> bool:
@@ -23,4 +23,5 @@ adapter = Adapter(
     install="pip install 'hubkit[eventlet]'",
     distribution="eventlet",
     detect=detect,
+    variants=(Variant("epolls", {"EVENTLET_HUB": "epolls"}), Variant("asyncio", {"EVENTLET_HUB": "asyncio"})),
 )

@@ -1,7 +1,6 @@
 """The eventlet hub: what eventlet's hub offers to the guest.
 
-What must live here: eventlet's listeners and timers behind the host hooks, and its patcher. Everything
-else is LoopHub's.
+What must live here: its listeners and timers behind the host hooks, and its patcher. All else is LoopHub's.
 """
 
 from __future__ import annotations
@@ -37,6 +36,8 @@ from hubkit.host import Host
 from hubkit.loop_hub import LoopHub
 from hubkit.originals import get_ident, monotonic
 from hubkit.wake_fd import WakeFd
+
+from . import loops
 
 
 class EventletHost(Host):
@@ -77,6 +78,7 @@ class EventletHost(Host):
 
     def switch(self) -> None:
         """Let eventlet's loop run."""
+        loops.revive(self._eventlet)
         self._eventlet.switch()
 
     def wake(self) -> None:
@@ -111,9 +113,8 @@ class EventletHost(Host):
     def abandon(self) -> None:
         """eventlet never closes the descriptor that it polls with."""
         self.close()
-        poll = getattr(self._eventlet, "poll", None)
-        if self._made and poll is not None and hasattr(poll, "close"):
-            poll.close()
+        if self._made:
+            loops.free(self._eventlet)
 
     def close(self) -> None:
         """Remove the listeners and the timer."""
