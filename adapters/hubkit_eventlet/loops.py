@@ -34,7 +34,8 @@ def _take_note(task: Any) -> None:
 
 def free(hub: Any) -> None:
     """Close what eventlet's hub polls with, which it never does itself. Its thread has ended."""
-    poll, loop = getattr(hub, "poll", None), getattr(hub, "loop", None)
+    poll: Any = getattr(hub, "poll", None)
+    loop: Any = getattr(hub, "loop", None)
     if hasattr(poll, "close"):
         poll.close()
     if loop is not None:
