@@ -20,7 +20,7 @@ import hubkit
 from hubkit import Cancelled, Event, Pool, Task, checkpoint, current_task, sleep, spawn, spawn_later
 from hubkit.green import socket
 from hubkit.pipeline import Application, MessageHandler, Request, Response, Routes, Server, Settings
-from hubkit_conformance.tools import settle
+from hubkit_conformance.tools import parked, settle
 
 PATIENCE = 10.0
 LARGE = 20_000_000  # bytes, more than the system buffers
@@ -563,6 +563,23 @@ def test_a_message_whose_handler_never_began_is_answered_too_and_none_overtakes_
         client.get("/echo?2")
         began.wait()
         assert world.server.stop(grace=0.05) is False
+        assert [each.status for each in client.rest()] == [503]
+
+
+def test_no_answer_overtakes_that_of_a_message_whose_task_was_cancelled_unbegun(serve: Serve) -> None:
+    class Late(Pool):
+        def try_spawn(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task[Any]:
+            tasks.append(spawn_later(0 if tasks else 3600, fn, *args, **kwargs))
+            return tasks[-1]
+
+    world, tasks = serve(), list[Task[Any]]()
+    world.server.handlers = Late(1)
+    with world.client() as client:
+        client.get("/echo?1")
+        client.get("/echo?2")
+        until(lambda: len(tasks) == 2)
+        parked(tasks[1])
+        tasks[0].cancel()
         assert [each.status for each in client.rest()] == [503]
 
 

@@ -156,7 +156,8 @@ class Connection:
         except RuntimeError as error:  # the system gives no more threads
             _log.error("no task for %s %s: %s", message.method, message.target, error)
         self._drain()
-        self._answer(message, Response.problem(503, "too busy", {"Retry-After": "1"}), now())
+        if self._may_answer(message):
+            self._answer(message, Response.problem(503, "too busy", {"Retry-After": "1"}), now())
         return None
 
     def _handle(self, message: Message, before: Task[None] | None) -> None:
@@ -164,8 +165,8 @@ class Connection:
         if before is not None:
             with shield():  # a cancel waits too: its answer must not overtake the one before
                 before.join()
-        if self._final:
-            return  # the client has been told that this message is not answered
+        if not self._may_answer(message):
+            return
         started = now()
         try:
             response = self._server.application.respond(message, self._settings.deadline)
@@ -182,6 +183,14 @@ class Connection:
             self._tasks.popleft()
 
     # -- answering --------------------------------------------------------------------------------
+
+    def _may_answer(self, message: Message) -> bool:
+        """Whether it is this message's turn, and the client has not been told that it is not answered."""
+        if self._unanswered[0] is not message:  # before _final, as that is set before popleft
+            # The one before was cancelled before its task began. No answer may overtake its own.
+            self._reading.expire()
+            return False
+        return not self._final
 
     def _answer(self, message: Message, response: Response, started: float, last: bool = False) -> None:
         """Write the one answer to `message`, and end the connection if it is the last one."""
