@@ -14,7 +14,7 @@ hooks are a quarter of this and whose scheduler is already held to every rule.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -23,6 +23,7 @@ from .errors import NotSupported
 if TYPE_CHECKING:
     from .tasks import Task
     from .waiting import Ticket
+    from .watched import Watched
 
 T = TypeVar("T")
 
@@ -75,6 +76,8 @@ class Hub(abc.ABC):
     capabilities: ClassVar[frozenset[str]]
     #: Exceptions by which the host kills a carrier: such an end counts as cancelled, not as failed.
     kill_errors: ClassVar[tuple[type[BaseException], ...]] = ()
+    #: What to type where a call that must wait was made in hub context; the end of an error.
+    remedy: ClassVar[str] = "Spawn a task from the callback: hubkit.spawn(fn)"
 
     def __init__(self) -> None:
         #: The task that KeyboardInterrupt, SystemExit and Deadlock go to; None: the host decides.
@@ -259,6 +262,13 @@ class Hub(abc.ABC):
         """What the hub's poller keeps of a stream socket that hubkit made (hubkit.poller.StreamRecord):
         hints that spare system calls. None if it keeps nothing."""
         return None
+
+    def awaited(self, what: Watched) -> Generator[Any, Any, Any]:
+        """What `await what` does in a coroutine of the loop that the hub is a guest of.
+
+        Switches: never. Call from: hub context. Raises: NotSupported where there are no coroutines.
+        """
+        raise NotSupported(f"the {self.name} hub has no coroutines to await {what!r} in: call its result()")
 
     def after_fork(self) -> None:
         """Called in a forked child: keep the task that forked, drop the others without unwinding."""

@@ -52,7 +52,7 @@ class Crew:
             if loop is not None and g is not loop:
                 self._hub.put_back(task)
                 return False  # the loop's own greenlet has the smallest stack to start from
-            starter = self._starter = Starter(self._worker_ended, self._stray)
+            starter = self._starter = self._hub.starter_class(self._worker_ended, self._stray)
             starter.order = self._new_worker(task, starter)
             start(starter)
         else:
@@ -62,7 +62,7 @@ class Crew:
         return True
 
     def _new_worker(self, task: Any, starter: Starter) -> Worker:
-        worker = Worker(self, starter)
+        worker = self._hub.worker_class(self, starter)
         worker.hubkit_task = task
         self._workers.add(worker)
         return worker

@@ -26,6 +26,9 @@ class Host(abc.ABC):
 
     #: What `switch` raises when the host has found that nothing can ever happen any more.
     exhausted: ClassVar[tuple[type[BaseException], ...]] = ()
+    #: Whether the children of the loop's greenlet are tasks of the host, which may wait in hubkit's verbs.
+    #: Where the host's tasks are callbacks or coroutines they are nobody's.
+    greenlet_tasks: ClassVar[bool] = True
 
     def __init__(self, hub: LoopHub) -> None:
         self.hub = hub

@@ -78,7 +78,8 @@ class LoopHub(Ring):
         loop = self.host.loop_greenlet
         if g is loop:
             return None
-        if g.parent is not None and g.parent is not loop:
+        hosted = self.host.greenlet_tasks and g.parent is loop
+        if not hosted and (g.parent is not None or self.loop is not None):
             raise WrongContext(
                 f"{g!r} is not a task: it was started by another greenlet, which would be resumed in its "
                 "place. Start it with hubkit.spawn(), or call hubkit from the greenlet that started it"
@@ -132,6 +133,7 @@ class LoopHub(Ring):
         """Give back the descriptors and leave the host, when the hub closes or its thread has ended."""
         if not self._closed:
             self._closed = True
+            self._ready.clear()  # a loop may run once more to be left
             registry.forget(self)
             if get_ident() == self.thread:  # a loop is left in its own thread, or not at all
                 leave()

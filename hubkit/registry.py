@@ -86,8 +86,8 @@ def this_task() -> Task[Any]:
         task = current_hub().current()
     if task is None:
         raise WrongContext(
-            "this call may have to wait, and a callback must not: it runs on the hub itself. "
-            "Spawn a task from the callback: hubkit.spawn(fn)"
+            "this call may have to wait, and what runs on the hub itself, as a callback does, must not. "
+            + current_hub().remedy
         )
     return task
 

@@ -14,7 +14,7 @@ rests clears `_awake` first and looks at the ring after.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, ClassVar
 
 from greenlet import getcurrent, greenlet
 
@@ -26,6 +26,7 @@ from .host import Host
 from .originals import monotonic
 from .tasks import Task
 from .waiting import Ticket
+from .workers import Starter, Worker
 
 #: Switches between two looks at the clock, and seconds between two turns of the host. Few enough that
 #: tasks of a millisecond each do not keep the host waiting for long.
@@ -41,6 +42,8 @@ class Ring(Hub):
     """The scheduling half of LoopHub."""
 
     host: Host
+    worker_class: ClassVar[type[Worker]] = Worker
+    starter_class: ClassVar[type[Starter]] = Starter
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +125,7 @@ class Ring(Hub):
         """
         task = self.current()
         if task is None:
-            raise WrongContext("a callback cannot let others run: spawn a task from it")
+            raise WrongContext(f"what runs on the hub itself cannot let others run. {self.remedy}")
         ready = self._ready
         if not ready and self._credit > 0:
             self._credit -= 1

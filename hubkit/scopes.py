@@ -71,6 +71,17 @@ class Scope:
         return isinstance(error, Cancelled) and error.source is self
 
 
+def put_back(request: BaseException, task: Task[Any]) -> None:
+    """Have `request`, just raised in `task`, the caller, raised by its next verb instead: the wait that it
+    ended has brought something after all."""
+    source = request.source if isinstance(request, Cancelled) else None
+    if isinstance(source, Scope):
+        source.delivered = False
+        task.nudge(source)
+    else:
+        task.interrupt(request)
+
+
 def _unlink(task: Task[Any], scope: Scope) -> None:
     """Leave a scope that is not the innermost (a generator that held it open was resumed elsewhere)."""
     inner = task.scope

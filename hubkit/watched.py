@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import copy_context
 from functools import partial
 from typing import Any
 
 from .contract import Hub
 from .errors import Closed
+from .registry import current_hub
 from .waiting import Ticket
 
 #: A ticket is fired with the watched thing as its outcome. A function is called inline by whoever ends
@@ -42,6 +43,14 @@ class Watched(abc.ABC):
     @abc.abstractmethod
     def _failed(self) -> bool:
         """Whether it has ended by an error; being cancelled is none."""
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Wait for the end in a coroutine, as `result` does in a task.
+
+        Switches: never. Call from: a coroutine of the event loop that the hub runs on. Raises: what
+        `result` raises; NotSupported on a hub without coroutines.
+        """
+        return current_hub().awaited(self)
 
     def _watch(self, watcher: Watcher) -> None:
         self._watchers.append(watcher)

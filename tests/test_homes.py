@@ -13,7 +13,8 @@ import pytest
 from greenlet import getcurrent, greenlet
 from scripts import run_script
 
-from hubkit import current_hub, registry, sleep, spawn, testing
+from hubkit import Future, Task, current_hub, registry, sleep, spawn, testing
+from hubkit.errors import NotSupported, WrongContext
 from hubkit_native.hub import NativeHost, NativeHub
 
 
@@ -154,3 +155,30 @@ def test_at_exit_nobody_waits_for_the_tasks_of_a_loop_that_no_longer_runs() -> N
         PYTHONPATH=str(Path(__file__).parent),
     )
     assert out == "runs\ndropped, as their loop runs no more: <Task left new>\n"
+
+
+class LoopOfCoroutines(HostOnLoops):
+    greenlet_tasks = False
+
+
+class HubOfCoroutines(HubOnLoops):
+    host_class = LoopOfCoroutines
+    remedy = "type the remedy"
+
+
+def test_the_greenlets_of_a_host_whose_tasks_are_no_greenlets_may_not_wait() -> None:
+    run(Loop())
+    hosted = greenlet(lambda: current_hub().current())
+    assert isinstance(hosted.switch(), Task)
+    with testing.override(f"{__name__}:HubOfCoroutines"):
+        nobodys = greenlet(lambda: current_hub().current())
+        with pytest.raises(WrongContext, match="is not a task"):
+            nobodys.switch()
+        with pytest.raises(WrongContext, match="type the remedy"):
+            sleep(1)
+
+
+def test_nothing_can_be_awaited_where_there_are_no_coroutines() -> None:
+    for ended in (spawn(int), Future[int]()):
+        with pytest.raises(NotSupported, match="no coroutines"):
+            ended.__await__()

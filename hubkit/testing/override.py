@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from .. import registry
 from ..contract import Hub
 from ..homes import bury
-from ..originals import ThreadLocal
+from ..originals import ThreadLocal, get_ident
 from ..running import GRACE, end_tasks
 
 
@@ -41,9 +41,10 @@ def override(name: str, grace: float | None = GRACE) -> Iterator[type[Hub]]:
                     bury(left)
             if any(hub.tasks for hub in made):
                 end_tasks(made, grace)
-            hub = getattr(registry._cache, "hub", None)
-            if hub in made:
-                hub.close()
-                registry.forget(hub)
+            mine = getattr(registry._cache, "hub", None)
+            for hub in made:
+                if hub is mine or hub.thread == get_ident():
+                    hub.close()
+                    registry.forget(hub)
         finally:
             registry._choice, registry._cache = choice, cache
