@@ -20,10 +20,26 @@ RECHECK = 1.0
 
 def outsiders() -> bool:
     """Whether another Python thread or a Python signal handler could still wake a task."""
+    return threads_at_work() or _has_handlers()
+
+
+def threads_at_work() -> bool:
+    """Whether there is another Python thread but hubkit's own idle ones."""
     from .worker_threads import busy_count, idle_count
 
     # A thread that has just been started is not counted by the interpreter yet: hence busy_count.
-    return busy_count() > 0 or thread_count() - idle_count() > 0 or _has_handlers()
+    return busy_count() > 0 or thread_count() - idle_count() > 0
+
+
+def telling() -> bool:
+    """Whether a thread is at the point of waking somebody, although it counts as idle.
+
+    True for an instant longer, so a hub that relies on it asks again soon. To be asked after the two above,
+    and before the hub looks whether somebody has been woken meanwhile.
+    """
+    from .worker_threads import telling
+
+    return telling()
 
 
 def _has_handlers() -> bool:

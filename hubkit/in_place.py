@@ -14,7 +14,6 @@ from greenlet import getcurrent, greenlet
 from . import idleness
 from .errors import Deadlock
 from .loop_hub import LoopHub
-from .originals import monotonic
 
 
 class InPlaceHub(LoopHub):
@@ -51,12 +50,15 @@ class InPlaceHub(LoopHub):
             return 0
         when = self._timers.next()
         if when is not None:
-            return max(0.0, when - monotonic())
+            return max(0.0, when - self.now())
         if self._poller.has_waiters():
             return None
-        if self.main is not None and self.main.ticket is not None and not idleness.outsiders():
+        if self.main is not None and self.main.ticket is not None and not self._may_be_woken():
             raise idleness.deadlock(self)
         return idleness.RECHECK
+
+    def _may_be_woken(self) -> bool:
+        return idleness.outsiders() or idleness.telling() or bool(self._ready)
 
     def _raise_in_main(self, error: BaseException, g: greenlet) -> None:
         main = self.main

@@ -33,6 +33,7 @@ IDLE_SECONDS = 10.0
 _log = logging.getLogger("hubkit")
 _threads: dict[_Thread, None] = {}
 _idle: dict[_Thread, None] = {}  # in order of becoming so; whoever takes one out gives it a job
+_telling: dict[_Thread, None] = {}  # those that may be idle, but have not told the end of their job yet
 _after_each_job: list[Callable[[], bool]] = []
 _idle_jobs: list[Callable[[], bool]] = []
 _here = ThreadLocal()  # .thread: the _Thread that this thread is
@@ -69,6 +70,14 @@ def busy_count() -> int:
     Switches: never. Call from: any thread, signal. Raises: nothing.
     """
     return len(_threads) - idle_count()
+
+
+def telling() -> bool:
+    """Whether a thread has done its job and is about to tell of it, or has just told.
+
+    Switches: never. Call from: any thread, signal. Raises: nothing.
+    """
+    return bool(_telling)
 
 
 def count_as_idle(is_idle: Callable[[], bool]) -> None:
@@ -124,6 +133,7 @@ class _Thread:
         if self.forked:
             forking.exit_with(failure)
         del job
+        _telling[self] = None
         if clean := self._tidy():
             _idle[self] = None
         else:
@@ -132,6 +142,7 @@ class _Thread:
             (deliver or _log_failure)(value, failure)
         except BaseException as error:
             _log.error("%r failed to take the end of a job", deliver, exc_info=error)
+        _telling.pop(self, None)
         del value, failure, deliver
         return clean and self._await()
 
@@ -188,6 +199,7 @@ def _take_debugger() -> None:
 def _in_child() -> None:
     """After a fork only the thread that forked is left."""
     _idle.clear()
+    _telling.clear()
     _threads.clear()
     thread = getattr(_here, "thread", None)
     if thread is not None:

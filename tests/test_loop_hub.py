@@ -350,6 +350,30 @@ def test_t13_no_deadlock_while_a_thread_or_handler_may_wake(hub: str) -> None:
     assert out == "thread\nhandler\n"
 
 
+@pytest.mark.parametrize("hub", _params("native"))
+def test_t13_no_deadlock_while_a_thread_is_about_to_tell_the_end_of_its_job(hub: str) -> None:
+    """Counted as idle by then, so that a job started in return finds it."""
+    out = run_script(
+        """
+        from hubkit.worker_threads import run_in_thread
+
+        event = hubkit.Event()
+
+        def tell(value, error):
+            time.sleep(0.1)
+            event.set()
+
+        def main():
+            run_in_thread(lambda: time.sleep(0.1), tell)
+            print(event.wait())
+
+        hubkit.run(main)
+        """,
+        hub,
+    )
+    assert out == "True\n"
+
+
 @every_hub
 def test_t14_a_signal_handler_is_noticed_at_once(hub: str) -> None:
     out = run_script(

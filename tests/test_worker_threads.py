@@ -14,7 +14,14 @@ import pytest
 from scripts import run_script
 
 from hubkit import worker_threads
-from hubkit.worker_threads import after_each_job, busy_count, count_as_idle, idle_count, run_in_thread
+from hubkit.worker_threads import (
+    after_each_job,
+    busy_count,
+    count_as_idle,
+    idle_count,
+    run_in_thread,
+    telling,
+)
 
 PATIENCE = 10.0
 
@@ -147,6 +154,14 @@ def test_a_thread_is_idle_before_anybody_hears_of_the_end(no_idle_threads: None)
     assert over.wait(PATIENCE)
     assert seen == [(1, 0)]
     assert len(set(idents)) == 1, "a job started in return found no idle thread"
+
+
+def test_a_thread_that_has_not_told_yet_is_telling(no_idle_threads: None) -> None:
+    seen: list[bool] = []
+    run_in_thread(int, lambda *_: seen.append(telling()))
+    until(lambda: seen)
+    assert seen == [True]
+    until(lambda: not telling())
 
 
 def test_a_job_that_never_ends_counts_as_idle_while_it_says_so(no_idle_threads: None) -> None:
