@@ -11,6 +11,8 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from greenlet import getcurrent
+
 from .. import registry, waiting
 from ..contract import Hub
 from ..tasks import NEW, Task
@@ -66,17 +68,9 @@ def _frame(task: Task[Any]) -> FrameType | None:
     if isinstance(carrier, int):
         return sys._current_frames().get(carrier)
     frame: FrameType | None = getattr(carrier, "gr_frame", None)  # None for the one that runs
-    if frame is None and carrier is not None and task is _caller():
+    if frame is None and carrier is getcurrent():  # maybe in hub context: its task waits, and it polls
         frame = sys._getframe()
     return frame
-
-
-def _caller() -> Task[Any] | None:
-    hub = registry.hub_here()
-    try:
-        return None if hub is None else hub.current()
-    except RuntimeError:  # of a greenlet that is nobody's task
-        return None
 
 
 def _waits_in(stack: list[FrameType]) -> str:
