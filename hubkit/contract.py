@@ -313,3 +313,4 @@ class Adapter:
     distribution: str = ""  #: whose version `hubkit hubs` prints
     detect: Callable[[], bool] = field(default=lambda: False)  #: MUST look only at imported modules
     variants: tuple[Variant, ...] = ()
+    for_tests: bool = False  #: no hub to serve the world with: its clock is not the world's

@@ -148,7 +148,7 @@ class LoopHub(Ring):
         self._callbacks = Callbacks(self)
 
     def now(self) -> float:
-        """Seconds of `time.monotonic`.
+        """Seconds of `time.monotonic`; a subclass with another clock overrides this and nothing else.
 
         Switches: never. Call from: any thread, signal. Raises: nothing.
         """
@@ -268,7 +268,7 @@ class LoopHub(Ring):
         timers = self._timers
         if not timers:
             return
-        now = monotonic()
+        now = self.now()
         while (timer := timers.pop_due(now)) is not None:
             fn, context = timer.fn, timer.context
             if type(fn) is Ticket:

@@ -101,6 +101,14 @@ class Poller:
             self._armed.pop(ticket, None)
         return False
 
+    def watched(self) -> list[int]:
+        """The descriptors that a live ticket waits for."""
+        return [
+            record.fd
+            for record in list(self._records.values())
+            if any(hasattr(ticket, "armed") for ticket in (record.reader, record.writer))
+        ]
+
     def _ready(self, record: StreamRecord, readable: bool, writable: bool) -> None:
         # Fired first: if a signal handler raises in between, a dead ticket is left, and not a lost one.
         ticket = record.reader

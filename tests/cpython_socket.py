@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import hubkit
+from hubkit.contract import VIRTUAL_TIME
 from hubkit.green import socket
 
 #: Each class says something about waiting, closing, flags or files. The rest is about constants, and about
@@ -54,6 +55,9 @@ EXCEPT = {
     "NonBlockingTCPTests.testSetBlocking_overflow": "the same",
 }
 
+#: A signal interrupts a wait with a time limit: on a simulated clock that is over before.
+BY_REAL_TIME = ["TCPTimeoutTest.testInterruptedTimeout"]
+
 
 @contextlib.contextmanager
 def _whatever_threads(*args: object, **kwargs: object) -> Iterator[None]:
@@ -67,7 +71,8 @@ def prepare() -> ModuleType:
 
     tests.socket = socket
     tests.threading_helper.wait_threads_exit = _whatever_threads
-    for name in EXCEPT:
+    by_real_time = BY_REAL_TIME if hubkit.current_hub().supports(VIRTUAL_TIME) else []
+    for name in [*EXCEPT, *by_real_time]:
         class_name, method = name.split(".")
         if hasattr(tests, class_name):
             setattr(getattr(tests, class_name), method, None)

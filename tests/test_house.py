@@ -20,7 +20,7 @@ SOURCES = [
     *sorted((ROOT / "adapters").rglob("*.py")),
 ]
 LAST_LINE = re.compile(r"Switches:\s.+Call from:\s.+Raises:\s.+", re.DOTALL)
-HOSTS = {"native", "threads", "gevent", "eventlet"}
+HOSTS = {"native", "threads", "virtual", "gevent", "eventlet"}
 
 
 def _public() -> list[tuple[str, object]]:
@@ -70,7 +70,7 @@ def test_the_core_names_no_hub_but_the_defaults_in_one_constant(path: Path) -> N
         for node in ast.walk(tree)
         if isinstance(node, ast.Import)
         for alias in node.names
-        if alias.name.split(".")[0] in HOSTS | {"hubkit_native", "hubkit_gevent", "hubkit_eventlet"}
+        if alias.name.split(".")[0] in HOSTS | {f"hubkit_{name}" for name in HOSTS}
     }
     allowed = set(DEFAULTS) if path.name in ("registry.py", "thread_hub.py") else set()
     assert {value for _, value in named} <= allowed, f"{path.name} names hubs: {sorted(named)}"

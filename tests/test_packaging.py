@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HUBS = ("native", "threads", "gevent", "eventlet")
+HUBS = ("native", "threads", "virtual", "gevent", "eventlet")
 
 pytestmark = pytest.mark.watchdog(300)  # the first test builds the wheel
 

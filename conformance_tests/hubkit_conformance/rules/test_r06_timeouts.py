@@ -21,13 +21,15 @@ from hubkit import (
     timeout,
     timeout_at,
 )
+from hubkit.contract import VIRTUAL_TIME
 
+from ..plugin import lacks
 from ..tools import LONG, PATIENCE, SHORT, finish, not_before, parked
 from ..verbs import BLOCKED, READY
 
 
 def waste(seconds):
-    """Keep the processor until time has passed: no verb sees it pass."""
+    """Keep the processor until time has passed: no verb sees it pass. Virtual time does not pass that way."""
     end = monotonic() + seconds
     while monotonic() < end:
         pass
@@ -147,6 +149,7 @@ def test_r06_zero_or_less_expires_at_the_first_verb_that_can_wait(seconds):
     assert reached == ["body", "still"]
 
 
+@lacks(VIRTUAL_TIME)
 def test_r06_a_body_that_finished_in_spite_of_expiry_raises_nothing():
     with timeout(0.001) as scope:
         waste(0.01)
@@ -158,6 +161,7 @@ def test_r06_a_body_that_finished_in_spite_of_expiry_raises_nothing():
     sleep(SHORT)
 
 
+@lacks(VIRTUAL_TIME)
 def test_r06_a_scope_revokes_what_it_has_not_delivered():
     def body():
         with move_on_after(0.001):
@@ -181,6 +185,7 @@ def test_r06_a_late_timer_does_not_hit_the_wait_after_the_block():
     assert spawn(body).result(PATIENCE) == "undisturbed"
 
 
+@lacks(VIRTUAL_TIME)
 def test_r06_an_error_of_the_body_goes_out_as_it_is():
     with pytest.raises(KeyError):
         with timeout(LONG):

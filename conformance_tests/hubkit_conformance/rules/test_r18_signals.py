@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 
 import pytest
 
 import hubkit
 from hubkit import Event, Queue, now, sleep, spawn
+from hubkit.contract import VIRTUAL_TIME
 
+from ..plugin import lacks
 from ..tools import LONG, PATIENCE, SHORT, parked
 
 SOON = PATIENCE / 2
@@ -43,6 +46,7 @@ def test_r18_a_handler_runs_while_main_waits_without_a_time_limit(on_alarm):
     assert called[0] - started < SOON
 
 
+@lacks(VIRTUAL_TIME)
 def test_r18_a_handler_runs_while_main_sleeps(on_alarm):
     called = []
     on_alarm(lambda: called.append(now()))
@@ -68,6 +72,7 @@ def test_r18_a_handler_may_spawn_while_the_hub_waits(on_alarm):
     assert queue.get() == "from a task"
 
 
+@lacks(VIRTUAL_TIME)
 def test_r18_an_error_of_a_handler_is_raised_in_the_main_task(on_alarm):
     class FromHandler(Exception):
         pass
@@ -102,7 +107,7 @@ def main_waits_for_ctrl_c(how):
             {
                 "Event.wait": Event().wait,
                 "sleep": lambda: hubkit.sleep(LONG),
-                "Task.join": hubkit.spawn(hubkit.sleep, LONG).join,
+                "Task.join": hubkit.spawn(Event().wait).join,
                 "to_thread": lambda: hubkit.to_thread(threading.Event().wait, LONG),
             }[how]()
         except KeyboardInterrupt:
@@ -115,12 +120,14 @@ def main_waits_for_ctrl_c(how):
     hubkit.run(main)
 
 
-@pytest.mark.parametrize("how", ["Event.wait", "sleep", "Task.join", "to_thread"])
+@pytest.mark.parametrize(
+    "how", ["Event.wait", pytest.param("sleep", marks=lacks(VIRTUAL_TIME)), "Task.join", "to_thread"]
+)
 def test_r18_ctrl_c_reaches_the_main_task_and_no_other(child, how):
     process = child.start(main_waits_for_ctrl_c, how)
     try:
         assert process.stdout.readline() == "ready\n"
-        hubkit.sleep(SHORT)  # most likely it waits now; Ctrl-C just before is as good
+        time.sleep(SHORT)  # most likely it waits now; Ctrl-C just before is as good
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=PATIENCE)
     finally:
