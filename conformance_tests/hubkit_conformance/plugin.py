@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 OPTION = "--hubkit-hub"
 VARIANT = "--hubkit-variant"
+REPORT = "--hubkit-report"
 
 
 def needs(*capabilities: str) -> pytest.MarkDecorator:
@@ -46,42 +47,48 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="hubkit_variant",
         help="the variant of that one hub to test, such as another event loop; its adapter declares them",
     )
+    group.addoption(
+        REPORT,
+        metavar="FILE",
+        dest="hubkit_report",
+        help="write what was found, rule by rule, to a file .html, .md, .json, or .jsonl (as it comes)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "hubkit_needs(capability, ...): only for hubs that claim them all")
     config.addinivalue_line("markers", "hubkit_lacks(capability, ...): only for hubs that claim none of them")
     names = hub_names(config)
-    if config.getoption("hubkit_variant") and not names:
-        raise pytest.UsageError(f"{VARIANT} goes with {OPTION} NAME")
+    for option, value in ((VARIANT, "hubkit_variant"), (REPORT, "hubkit_report")):
+        if config.getoption(value) and not names:
+            raise pytest.UsageError(f"{option} goes with {OPTION} NAME")
     if names:
-        from hubkit import registry
-
-        from . import watchdog
-
-        _choose_variant(names, config.getoption("hubkit_variant"))
-        for name in names:
-            try:
-                registry.load(name)
-            except (ImportError, LookupError, TypeError) as error:
-                raise pytest.UsageError(f"{OPTION} {name}: {error}") from error
-        watchdog.install(config)
+        _prepare(config, names)
 
 
-def _choose_variant(hubs: list[str], variant: str | None) -> None:
-    """Before any hub is loaded: a host reads its variables when it is imported."""
-    if variant is None:
-        return
+def _prepare(config: pytest.Config, names: list[str]) -> None:
+    """Before any test is imported."""
+    from pathlib import Path
+
     from hubkit.errors import HubError
 
-    from . import variants
+    from . import loading, reports, session, variants, watchdog
 
-    if len(hubs) > 1:
-        raise pytest.UsageError(f"{VARIANT} {variant} goes with one hub, not with {', '.join(hubs)}")
+    variant, report = config.getoption("hubkit_variant"), config.getoption("hubkit_report")
+    if variant and len(names) > 1:
+        raise pytest.UsageError(f"{VARIANT} {variant} goes with one hub, not with {', '.join(names)}")
+    path = Path(report).absolute() if report else None
     try:
-        variants.put_in_force(variants.find_row(hubs[0], variant))
+        rows = [variants.find_row(name, variant) for name in names]
+        for row in rows:
+            variants.put_in_force(row)  # first: a host reads its variables when it is imported
+            loading.load(row.hub)
+        if path is not None:
+            reports.check(path)
     except HubError as error:
-        raise pytest.UsageError(f"{VARIANT} {variant}: {error}") from error
+        raise pytest.UsageError(str(error)) from error
+    watchdog.install(config)
+    session.install(config, rows, path)
 
 
 def hub_names(config: pytest.Config) -> list[str]:
@@ -117,14 +124,18 @@ def hub_class(hubkit_hub_name: str, request: pytest.FixtureRequest) -> type[Hub]
     """The class of the hub under test; skips what the hub does not claim, or claims."""
     from hubkit import registry
 
+    from .recorder import CLAIMS, LACKS
+
     found = registry.load(hubkit_hub_name)
     for mark in request.node.iter_markers("hubkit_needs"):
         absent = [capability for capability in mark.args if not found.supports(capability)]
         if absent:
+            request.node.stash[LACKS] = absent
             pytest.skip(f"the hub {hubkit_hub_name} does not claim {', '.join(absent)}")
     for mark in request.node.iter_markers("hubkit_lacks"):
         present = [capability for capability in mark.args if found.supports(capability)]
         if present:
+            request.node.stash[CLAIMS] = present
             pytest.skip(f"the hub {hubkit_hub_name} claims {', '.join(present)}")
     return found
 
@@ -140,11 +151,12 @@ def hub(hubkit_hub_name: str, hub_class: type[Hub]) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def host(hubkit_hub_name: str, hub_class: type[Hub], hub: Hub) -> Host:
+def host(hubkit_hub_name: str, hub_class: type[Hub], hub: Hub, request: pytest.FixtureRequest) -> Host:
     """The host of the hub under test; skips where there is none, fails where there should be one."""
     from hubkit.contract import HOST_MIX
 
     from .hosts import find_host
+    from .recorder import LACKS
 
     found = find_host(hub_class)
     if found is None:
@@ -152,6 +164,7 @@ def host(hubkit_hub_name: str, hub_class: type[Hub], hub: Hub) -> Host:
             pytest.fail(
                 f"the hub {hubkit_hub_name} claims HOST_MIX; hubkit_conformance.hosts says what to supply"
             )
+        request.node.stash[LACKS] = [HOST_MIX]
         pytest.skip(f"the hub {hubkit_hub_name} has no host")
     return found
 

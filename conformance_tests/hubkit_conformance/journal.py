@@ -1,0 +1,81 @@
+"""The journal: a report that is written while the suite runs, so that it outlives a crash.
+
+What must live here: its lines, one JSON object each, and reading them back into runs. What this file must
+not know: pytest's reports.
+
+A line is {"run": …} when a run begins, {"begins": nodeid}, {"hub": …, "test": …} when a test has ended, and
+{"ends": …} when the run is over. A journal without the last has been cut off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .results import Outcome, Run
+
+_LATE = ("seconds", "deselected", "trouble")  # known only at the end
+
+
+class Journal:
+    """Writes each line at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+
+    def begin(self, runs: Iterable[Run]) -> None:
+        """The runs as they are before their first test."""
+        for run in runs:
+            self._write({"run": asdict(run)})
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """The hook of pytest by that name."""
+        self._write({"begins": nodeid})
+
+    def note(self, run: Run, outcome: Outcome) -> None:
+        """A test has ended."""
+        self._write({"hub": run.hub, "test": asdict(outcome)})
+
+    def end(self, runs: Iterable[Run]) -> None:
+        """The session is over."""
+        for run in runs:
+            self._write({"ends": run.hub, **{name: getattr(run, name) for name in _LATE}})
+        self._file.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def read(path: Path) -> list[Run]:
+    """The runs of a journal, also of one that was cut off: `trouble` names the test that was running."""
+    runs: dict[str, Run] = {}
+    ended: set[str] = set()
+    running = ""
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            break  # the process ended in the middle of it
+        if "run" in line:
+            run = Run(**line["run"])
+            runs[run.hub] = run
+        elif "begins" in line:
+            running = line["begins"].rpartition("::")[2]
+        elif "test" in line:
+            fields = line["test"]
+            fields.update(lacks=tuple(fields["lacks"]), claims=tuple(fields["claims"]))
+            runs[line["hub"]].outcomes.append(Outcome(**fields))
+            running = ""
+        else:
+            ended.add(line["ends"])
+            for name in _LATE:
+                setattr(runs[line["ends"]], name, line[name])
+    for hub, run in runs.items():
+        if hub not in ended:
+            where = f"in {running}" if running else f"after {len(run.outcomes)} tests"
+            run.trouble = f"the process ended {where}"
+    return list(runs.values())
