@@ -289,13 +289,15 @@ def load(name: str) -> type[Hub]:
 def _import(path: str, name: str) -> type[Hub]:
     module_name, _, class_name = path.partition(":")
     try:
-        found = getattr(import_module(module_name), class_name)
+        module = import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name.split(".")[0]):
             raise
         raise UnknownHub(
             f"the hub {name!r} names the module {module_name!r}, which cannot be found"
         ) from error
+    try:
+        found = getattr(module, class_name)
     except AttributeError as error:
         raise UnknownHub(
             f"the hub {name!r} names {class_name!r}, which {module_name!r} does not have"
