@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench matrix clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,6 +31,9 @@ lint: $(STAMP) ## ruff (rules and format) and mypy
 
 bench: $(STAMP) ## measure hubkit against the hosts it runs on
 	$(BIN)/python -m benchmarks
+
+matrix: $(STAMP) ## run the conformance suite on all hubs and write the matrix into docs/conformance.md
+	$(BIN)/python -m hubkit_conformance.matrix docs/conformance.md
 
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -35,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     the started program raises.
     """
     try:
-        options = _parser().parse_args(arguments)
+        parser = _parser()
+        options, rest = parser.parse_known_args(arguments)
+        if rest and not options.passes_on:
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        options.rest = rest
         try:
             then: int | Callable[[], int] = options.command(options)
         except (Mistake, HubError) as error:
@@ -49,15 +53,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hubkit", description="one API for concurrent code, on any hub")
+    parser.set_defaults(passes_on=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name")
 
     hubs = commands.add_parser("hubs", help="list the known hubs, what they can do, and what lacks")
     hubs.set_defaults(command=_hubs)
 
-    conformance = commands.add_parser("conformance", help="hold a hub to the contract")
+    conformance = commands.add_parser(
+        "conformance",
+        help="hold a hub to the contract",
+        usage="hubkit conformance NAME [--variant NAME | --all-variants] [--report FILE] …",
+        epilog="Every other argument goes to pytest: -k TEXT, -x, -v. Exit status: 0 every rule tested is "
+        "kept, 1 a rule is broken, 2 the suite could not be run.",
+        allow_abbrev=False,  # -k, -x and their like are pytest's
+    )
     conformance.add_argument("hub", metavar="NAME", help='a hub\'s name, or "module:Class"')
-    conformance.add_argument("pytest", nargs=argparse.REMAINDER, metavar="…", help="arguments for pytest")
-    conformance.set_defaults(command=_conformance)
+    which = conformance.add_mutually_exclusive_group()
+    which.add_argument("--variant", metavar="NAME", help="on that variant, such as another event loop")
+    which.add_argument("--all-variants", action="store_true", help="on each that its adapter declares")
+    conformance.add_argument("--report", metavar="FILE", help="write a report: .html, .md, .json or .jsonl")
+    conformance.set_defaults(command=_conformance, passes_on=True)
 
     run = commands.add_parser(
         "run",
@@ -130,11 +145,9 @@ def _conformance(options: argparse.Namespace) -> int:
         raise Mistake(
             "the suite runs on pytest, which is not installed; type: pip install 'hubkit[conformance]'"
         )
-    registry.load(options.hub)
-    import subprocess  # not above: `run` imports as little as it can before it patches
+    from hubkit_conformance import command  # not above: `run` imports as little as it can before it patches
 
-    command = [sys.executable, "-m", "pytest", "--pyargs", "hubkit_conformance", "--hubkit-hub", options.hub]
-    return subprocess.run([*command, *options.pytest]).returncode
+    return command.run(options.hub, options.variant, options.all_variants, options.report, options.rest)
 
 
 # -- run ------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ What must live here: its lines, one JSON object each, and reading them back into
 not know: pytest's reports.
 
 A line is {"run": …} when a run begins, {"begins": nodeid}, {"hub": …, "test": …} when a test has ended, and
-{"ends": …} when the run is over. A journal without the last has been cut off.
+{"ends": …} when the run is over. A journal without the last has been cut off. Hubs are named by their
+rows' labels.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .results import Outcome, Run
+from .results import FAILED, Outcome, Run, rule_of, without_hub
 
 _LATE = ("seconds", "deselected", "trouble")  # known only at the end
 
@@ -29,7 +30,7 @@ class Journal:
     def begin(self, runs: Iterable[Run]) -> None:
         """The runs as they are before their first test."""
         for run in runs:
-            self._write({"run": asdict(run)})
+            self._write({"run": {**asdict(run), "outcomes": []}})
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """The hook of pytest by that name."""
@@ -37,12 +38,12 @@ class Journal:
 
     def note(self, run: Run, outcome: Outcome) -> None:
         """A test has ended."""
-        self._write({"hub": run.hub, "test": asdict(outcome)})
+        self._write({"hub": run.label, "test": asdict(outcome)})
 
     def end(self, runs: Iterable[Run]) -> None:
         """The session is over."""
         for run in runs:
-            self._write({"ends": run.hub, **{name: getattr(run, name) for name in _LATE}})
+            self._write({"ends": run.label, **{name: getattr(run, name) for name in _LATE}})
         self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -62,7 +63,7 @@ def read(path: Path) -> list[Run]:
             break  # the process ended in the middle of it
         if "run" in line:
             run = Run(**line["run"])
-            runs[run.hub] = run
+            runs[run.label] = run
         elif "begins" in line:
             running = line["begins"].rpartition("::")[2]
         elif "test" in line:
@@ -74,8 +75,26 @@ def read(path: Path) -> list[Run]:
             ended.add(line["ends"])
             for name in _LATE:
                 setattr(runs[line["ends"]], name, line[name])
-    for hub, run in runs.items():
-        if hub not in ended:
-            where = f"in {running}" if running else f"after {len(run.outcomes)} tests"
-            run.trouble = f"the process ended {where}"
+    for label, run in runs.items():
+        if label not in ended:
+            _cut_off(run, without_hub(running, run.hub))
     return list(runs.values())
+
+
+def _cut_off(run: Run, running: str) -> None:
+    """The test that was running has failed, as nobody will say so any more."""
+    run.trouble = f"the process ended after {len(run.outcomes)} tests"
+    if running:
+        run.trouble += f", in {running}"
+        run.outcomes.append(Outcome(running, rule_of(running), FAILED, stack="the process ended here"))
+
+
+def write(path: Path, runs: Iterable[Run]) -> None:
+    """A journal of runs that are over."""
+    runs = list(runs)
+    journal = Journal(path)
+    journal.begin(runs)
+    for run in runs:
+        for outcome in run.outcomes:
+            journal.note(run, outcome)
+    journal.end(runs)

@@ -6,7 +6,6 @@ becomes of the outcomes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,14 +13,13 @@ from time import perf_counter
 
 import pytest
 
-from .results import FAILED, PASSED, SKIPPED, Outcome, Run
+from .results import FAILED, PASSED, SKIPPED, Outcome, Run, rule_of, without_hub
 
 #: Which capabilities a skipped test lacked, or was kept from by. Set by the plugin's fixtures.
 LACKS = pytest.StashKey[list[str]]()
 CLAIMS = pytest.StashKey[list[str]]()
 
 SUITE = (__package__ or "").partition(".")[0]
-RULE = re.compile(r"test_(r\d\d)_")
 
 
 class Annotator:
@@ -36,25 +34,15 @@ class Annotator:
         if module is not None and module.__name__.partition(".")[0] == SUITE:
             callspec = getattr(item, "callspec", None)
             hub = callspec.params.get("hubkit_hub_name", "") if callspec else ""
-            match = RULE.match(item.name)
             # One attribute, and plain data in it: xdist sends it through JSON.
             report.hubkit = {  # type: ignore[attr-defined]
                 "hub": hub,
-                "rule": match[1].upper() if match else "",
-                "name": _without_hub(item.name, hub),
+                "rule": rule_of(item.name),
+                "name": without_hub(item.name, hub),
                 "lacks": item.stash.get(LACKS, []),
                 "claims": item.stash.get(CLAIMS, []),
             }
         return report
-
-
-def _without_hub(name: str, hub: str) -> str:
-    """The test's name as it is on every hub: its parameters without the hub's name."""
-    start, bracket, parameters = name.partition("[")
-    if not bracket or not hub:
-        return name
-    kept = re.sub(rf"^{re.escape(hub)}(-|$)|-{re.escape(hub)}$", "", parameters[:-1], count=1)
-    return f"{start}[{kept}]" if kept else start
 
 
 @dataclass

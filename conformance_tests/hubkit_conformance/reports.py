@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hubkit.errors import HubError
 
+from . import journal
 from .results import Run, to_json
 
 JOURNAL = ".jsonl"
@@ -47,7 +48,10 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, runs: Sequence[Run]) -> None:
-    """Write the report of these runs; a journal has been written already."""
+    """Write the report of these runs."""
+    if path.suffix == JOURNAL:
+        journal.write(path, runs)
+        return
     if path.suffix == ".json":
         text = json.dumps(to_json(runs), indent=1, ensure_ascii=False) + "\n"
     elif path.suffix == ".md":

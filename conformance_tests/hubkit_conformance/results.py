@@ -6,6 +6,7 @@ What this file must not know: pytest, and how results are shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,6 +17,21 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 #: What can be said of a rule: every test passed; at least one failed; each was skipped; none was run.
 KEPT, BROKEN, EXCUSED, UNTESTED = "kept", "broken", "excused", "untested"
+
+
+def rule_of(test: str) -> str:
+    """The label of the rule that a test of that name is about, or nothing."""
+    found = re.match(r"test_(r\d\d)_", test)
+    return found[1].upper() if found else ""
+
+
+def without_hub(test: str, hub: str) -> str:
+    """A test's name as it is on every hub: its parameters without the hub's name."""
+    start, bracket, parameters = test.partition("[")
+    if not bracket or not hub:
+        return test
+    kept = re.sub(rf"^{re.escape(hub)}(-|$)|-{re.escape(hub)}$", "", parameters[:-1], count=1)
+    return f"{start}[{kept}]" if kept else start
 
 
 @dataclass(frozen=True)
@@ -153,7 +169,8 @@ class Run:
             parts.append(f"{self.count(PASSED)} tests passed{f', {skipped} skipped' if skipped else ''}")
             parts.append(self._excuses() if self.whole else "")
             untested = self.in_state(UNTESTED)
-            parts.append(f"not tested at all: {', '.join(untested)}" if untested else "")
+            named = ", ".join(untested) if len(untested) <= 5 else f"{len(untested)} rules"
+            parts.append(f"not tested at all: {named}" if untested else "")
         return "; ".join(filter(None, parts))
 
     def verdict(self) -> str:
