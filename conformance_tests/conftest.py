@@ -17,5 +17,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Unless a hub was named: then pytest was called for the suite itself."""
-    return True if collection_path == SUITE / "rules" and not hub_names(config) else None
+    """Unless pytest was called for the suite itself."""
+    for_itself = hub_names(config) or config.option.pyargs
+    return True if collection_path == SUITE / "rules" and not for_itself else None

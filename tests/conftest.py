@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hubs import adapter, hub
+from wheels import build_wheel
 
 from hubkit.waiting import latched
 from hubkit_conformance import watchdog
@@ -35,3 +37,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def no_hints_of_ended_threads() -> None:
     """What a thread that ended never took stays latched: it is nothing to the next test."""
     latched.clear()
+
+
+@pytest.fixture(scope="session")
+def wheel_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """hubkit's wheel, built once from this tree."""
+    return build_wheel(tmp_path_factory.mktemp("hubkit"))

@@ -95,6 +95,28 @@ def test_conformance_of_an_unknown_hub() -> None:
     assert "there is no hub called 'nowhere'" in mistake(hubkit("conformance", "nowhere"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["strange:Strange"], "is not a subclass of hubkit.contract.Hub"),
+        (["strange:Half"], "strange:Half lacks arm_fd, call_at, "),
+        (["strange:Absent"], "'Absent', which 'strange' does not have"),
+        (["absent:Hub"], "the module 'absent', which cannot be found"),
+        (["broken:Hub"], "cannot be imported: AttributeError: module 'os' has no attribute 'nothing' ("),
+        (["guest:Hub"], "it needs the module 'no_such_host', which is not installed"),
+        (["native", "--variant", "x"], "the hub 'native' has no variant 'x'; it has none"),
+        (["native", "--report", "x.pdf"], "end its name with one of .html, .md, .json, .jsonl"),
+        (["native", "--report", "absent/x.md"], "cannot be written: No such file or directory"),
+    ],
+)
+def test_conformance_of_what_cannot_be_tested(arguments: list[str], text: str, tmp_path: Path) -> None:
+    half = "class Half(Hub):\n    name = 'half'\n    capabilities = frozenset()\n"
+    (tmp_path / "strange.py").write_text(f"from hubkit.contract import Hub\nclass Strange:\n    pass\n{half}")
+    (tmp_path / "broken.py").write_text("import os\nos.nothing\n")
+    (tmp_path / "guest.py").write_text("import no_such_host\n")
+    assert text in mistake(hubkit("conformance", *arguments, cwd=tmp_path))
+
+
 def test_conformance_without_pytest() -> None:
     line = mistake(hubkit("conformance", "native", code="sys.modules['pytest'] = None"))
     assert "pip install 'hubkit[conformance]'" in line

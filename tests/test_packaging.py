@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -19,39 +16,8 @@ pytestmark = pytest.mark.watchdog(300)  # the first test builds the wheel
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    for module, reason in (("build", "the builder"), ("setuptools", "the build backend")):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{reason} is not installed: pip install '{module}'")
-    import setuptools
-
-    if int(setuptools.__version__.partition(".")[0]) < 77:
-        pytest.skip("a new enough build backend is not installed: pip install 'setuptools>=77'")
-    # A copy: a build leaves build/ and *.egg-info in its source tree, and other tests read that tree.
-    source = tmp_path_factory.mktemp("source")
-    copy_source(source)
-    out = tmp_path_factory.mktemp("wheel")
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = out.glob("*.whl")
-    return zipfile.ZipFile(path)
-
-
-def copy_source(target: Path) -> None:
-    """Copy every file that belongs to the project, with the folders that must not be installed."""
-    for path in ROOT.rglob("*"):
-        relative = path.relative_to(ROOT)
-        generated = re.search(
-            r"(^|/)(\.[^/]+|__pycache__|build|dist|[^/]+\.egg-info)(/|$)", relative.as_posix()
-        )
-        if generated or not path.is_file():
-            continue
-        (target / relative).parent.mkdir(parents=True, exist_ok=True)
-        (target / relative).write_bytes(path.read_bytes())
+def wheel(wheel_path: Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(wheel_path)
 
 
 def test_only_our_own_top_level_packages_are_installed(wheel: zipfile.ZipFile) -> None:
@@ -75,6 +41,13 @@ def test_every_module_of_the_tree_is_in_the_wheel(wheel: zipfile.ZipFile) -> Non
         for package in root.glob("hubkit*/"):
             expected |= {path.relative_to(root).as_posix() for path in package.rglob("*.py")}
     assert expected - set(wheel.namelist()) == set()
+
+
+def test_the_suite_brings_the_text_of_the_rules_and_its_template(wheel: zipfile.ZipFile) -> None:
+    """In a checkout the text is a link to docs, in the wheel a copy."""
+    text = wheel.read("hubkit_conformance/semantics.md")
+    assert text == (ROOT / "docs" / "semantics.md").read_bytes()
+    assert "hubkit_conformance/report.html.jinja" in wheel.namelist()
 
 
 def test_hubs_plugin_and_command_are_registered(wheel: zipfile.ZipFile) -> None:

@@ -112,9 +112,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if not names:
             from hubkit import registry
 
-            raise pytest.UsageError(
+            pytest.exit(
                 f"which hub is to be tested? Type {OPTION} NAME; "
-                f"installed: {', '.join(registry.available_hubs())}"
+                f"installed: {', '.join(registry.available_hubs())}",
+                pytest.ExitCode.USAGE_ERROR,
             )
         metafunc.parametrize("hubkit_hub_name", names, scope="session")
 
