@@ -108,16 +108,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "hubkit_hub_name" in metafunc.fixturenames:
-        names = hub_names(metafunc.config)
-        if not names:
-            from hubkit import registry
+        metafunc.parametrize("hubkit_hub_name", hub_names(metafunc.config) or [""], scope="session")
 
-            pytest.exit(
-                f"which hub is to be tested? Type {OPTION} NAME; "
-                f"installed: {', '.join(registry.available_hubs())}",
-                pytest.ExitCode.USAGE_ERROR,
-            )
-        metafunc.parametrize("hubkit_hub_name", names, scope="session")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Not while the tests are collected: there it would be said once for each file."""
+    ours = any("hubkit_hub_name" in getattr(item, "fixturenames", ()) for item in items)
+    if ours and not hub_names(config):
+        from hubkit import registry
+
+        raise pytest.UsageError(
+            f"which hub is to be tested? Type {OPTION} NAME; installed: {', '.join(registry.available_hubs())}"
+        )
 
 
 @pytest.fixture
