@@ -119,7 +119,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from hubkit import registry
 
         raise pytest.UsageError(
-            f"which hub is to be tested? Type {OPTION} NAME; installed: {', '.join(registry.available_hubs())}"
+            f"which hub is to be tested? Type {OPTION} NAME; "
+            f"installed: {', '.join(registry.available_hubs())}"
         )
 
 
