@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from greenlet import GreenletExit, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from . import forking
 from .workers import MAX_IDLE, Starter, Worker, start
@@ -129,9 +129,19 @@ class Crew:
         self._workers.intersection_update(kept)
 
     def dismiss(self) -> None:
-        """Free the idle workers."""
-        self._workers.difference_update(self._idle)
-        self._idle.clear()
+        """End the idle workers and the starter: suspended, they would keep each other and the hub for ever.
+
+        Not from within one of them, as a callback would.
+        """
+        idle, self._idle = self._idle, []
+        starter, self._starter = self._starter, None
+        here = getcurrent()
+        if here is starter or here.parent is starter:
+            return
+        for g in (*idle, starter):
+            if g is not None and not g.dead:
+                g.parent = here  # whom an ended greenlet gives the CPU to
+                g.throw(GreenletExit)
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._workers))

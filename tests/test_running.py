@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import threading
+import weakref
 from math import inf, nan
 from typing import Any
 
@@ -47,6 +49,20 @@ def test_run_gives_back_what_the_function_does(hub: Hub) -> None:
     assert run(lambda *args: args, 1, 2) == (1, 2)
     with pytest.raises(KeyError):
         run({}.__getitem__, "x")
+
+
+def test_nothing_is_left_of_a_hub_that_has_ended(hub: Hub) -> None:
+    def main() -> weakref.ref[Hub]:
+        for _ in range(3):
+            spawn(sleep, 0.001).join()
+        current_hub().call_soon(int)
+        sleep(0.001)
+        return weakref.ref(current_hub())
+
+    refs = [run(main) for _ in range(3)]
+    run(main)  # whoever looks for a hub forgets those that are closed
+    gc.collect()
+    assert {ref() for ref in refs} <= {hub, None}  # the first was made by the fixture, which keeps it
 
 
 def test_run_ends_its_hub(hub: Hub) -> None:
