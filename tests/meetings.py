@@ -74,19 +74,19 @@ class _Meeting:
         self.used = True
         self.intrude = intrude
         self.frame = sys._getframe()
-        before = sys.gettrace()
-        sys.settrace(self._enter)
-        try:
-            return act()
-        finally:
-            sys.settrace(before)
-            self.frame = None
+        with before_each_instruction(self._step):
+            try:
+                return act()
+            finally:
+                self.frame = None
 
-    def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
-        if self.intruded or frame.f_globals.get("__name__") not in PRIMITIVES or not self._calls(frame):
-            return None
-        frame.f_trace_opcodes = True
-        return self._step
+    def _step(self, frame: FrameType) -> None:
+        if self.intruded or not self._calls(frame):
+            return
+        if not self.left:
+            self.intruded = True
+            self.intrude()
+        self.left -= 1
 
     def _calls(self, frame: FrameType | None) -> bool:
         """Not so of the frames of other tasks in this thread."""
@@ -94,13 +94,54 @@ class _Meeting:
             frame = frame.f_back
         return frame is not None
 
-    def _step(self, frame: FrameType, event: str, arg: object) -> Any:
-        if event == "opcode" and not self.intruded:
-            if not self.left:
-                self.intruded = True
-                self.intrude()
-            self.left -= 1
-        return self._step
+
+def _is_primitive(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") in PRIMITIVES
+
+
+@contextmanager
+def _by_tracing(step: Callable[[FrameType], None]) -> Iterator[None]:
+    def enter(frame: FrameType, event: str, arg: object) -> Any:
+        if not _is_primitive(frame):
+            return None
+        frame.f_trace_opcodes = True
+        return inside
+
+    def inside(frame: FrameType, event: str, arg: object) -> Any:
+        if event == "opcode":
+            step(frame)
+        return inside
+
+    before = sys.gettrace()
+    sys.settrace(enter)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+@contextmanager
+def _by_monitoring(step: Callable[[FrameType], None]) -> Iterator[None]:
+    def inside(code: object, offset: int) -> None:
+        frame = sys._getframe(1)
+        if _is_primitive(frame):
+            step(frame)
+
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
+    tool, instructions = monitoring.DEBUGGER_ID, monitoring.events.INSTRUCTION
+    monitoring.use_tool_id(tool, __name__)
+    monitoring.register_callback(tool, instructions, inside)
+    monitoring.set_events(tool, instructions)
+    try:
+        yield
+    finally:
+        monitoring.set_events(tool, 0)
+        monitoring.register_callback(tool, instructions, None)
+        monitoring.free_tool_id(tool)
+
+
+#: From 3.12 on a trace function may hear of the instructions of a code only from its second traced run on.
+before_each_instruction = _by_monitoring if sys.version_info >= (3, 12) else _by_tracing
 
 
 @contextmanager
