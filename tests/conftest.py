@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from pathlib import Path
 
@@ -20,6 +21,12 @@ MISSING = re.compile(r"could not import|not installed|missing|not reachable", re
 
 def pytest_configure(config: pytest.Config) -> None:
     watchdog.install(config)
+
+
+def pytest_collection_finish() -> None:
+    """The collector need not look at some hundred thousand objects of pytest each time a test calls it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -39,11 +39,17 @@ class Child:
     def __init__(self, hub_name: str) -> None:
         self.hub_name = hub_name
 
-    def __call__(self, scenario: Callable[..., Any], *arguments: Any, status: int | None = 0) -> Finished:
+    def __call__(
+        self,
+        scenario: Callable[..., Any],
+        *arguments: Any,
+        status: int | None = 0,
+        seconds: float = SECONDS,
+    ) -> Finished:
         """Run to the end; fails unless it ends with `status` (None: any). A hang ends with all stacks."""
-        with self.start(scenario, *arguments) as process:
+        with self.start(scenario, *arguments, seconds=seconds) as process:
             try:
-                output, errors = process.communicate(timeout=SECONDS + 3)
+                output, errors = process.communicate(timeout=seconds + 3)
             except subprocess.TimeoutExpired:
                 process.kill()
                 output, errors = process.communicate()
@@ -55,7 +61,9 @@ class Child:
         assert status is None or finished.status == status, f"{scenario.__name__} ended with {finished}"
         return finished
 
-    def start(self, scenario: Callable[..., Any], *arguments: Any) -> subprocess.Popen[str]:
+    def start(
+        self, scenario: Callable[..., Any], *arguments: Any, seconds: float = SECONDS
+    ) -> subprocess.Popen[str]:
         """Start it and leave the rest to the caller; its three streams are pipes."""
         environment = {
             **os.environ,
@@ -72,6 +80,7 @@ class Child:
                 scenario.__module__,
                 scenario.__qualname__,
                 json.dumps(arguments),
+                str(seconds),
             ],
             env=environment,
             stdin=subprocess.PIPE,
@@ -81,11 +90,11 @@ class Child:
         )
 
 
-def main(module: str, function: str, arguments: str) -> None:
+def main(module: str, function: str, arguments: str, seconds: str) -> None:
     """The child's side."""
     # Its thread is no Python thread: the hub must not take it for one that could wake somebody. A process
     # forked from this one lacks it, and would wait for it at its exit.
-    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    faulthandler.dump_traceback_later(float(seconds), exit=True)
     os.register_at_fork(before=faulthandler.cancel_dump_traceback_later)
     getattr(import_module(module), function)(*json.loads(arguments))
     faulthandler.cancel_dump_traceback_later()

@@ -15,7 +15,7 @@ from typing import Any
 from hubkit import Task, checkpoint, current_hub, sleep, spawn
 from hubkit.contract import ORDERED_YIELD, VIRTUAL_TIME, Hub
 
-PATIENCE = 10.0  # seconds after which something that must come has not come
+PATIENCE = 20.0  # seconds after which something that must come has not come
 LONG = 3600.0  # seconds that no test lives to see
 SHORT = 0.03  # seconds: the time limit where one must be seen to pass
 
