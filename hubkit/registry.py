@@ -192,10 +192,21 @@ def _chosen() -> Choice:
     name = os.environ.get(VARIABLE)
     if name:
         return _choose(name, f"the environment variable {VARIABLE}={name}")
-    for adapter in adapters().values():
-        if adapter.detect():
-            return _choose(adapter.name, f"detection: {adapter.name} is at work in this thread")
+    adapter = detected()
+    if adapter is not None:
+        return _choose(adapter.name, f"detection: {adapter.name} is at work in this thread")
     return _choose(DEFAULTS.library, "default: nothing was chosen, and no host was detected")
+
+
+def detected() -> Adapter | None:
+    """The adapter of the host that is at work in this thread.
+
+    A loop that comes with Python may be what another host runs on: who had to be installed goes first.
+    """
+    for adapter in sorted(adapters().values(), key=lambda adapter: not adapter.requires):
+        if adapter.detect():
+            return adapter
+    return None
 
 
 def _choose(name: str, by: str) -> Choice:

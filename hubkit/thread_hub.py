@@ -234,16 +234,25 @@ class ThreadHub(Hub):
             raise WrongContext(
                 "this call must wait, and would stop the asyncio loop that runs in this thread meanwhile. "
                 "Call it from another thread: await asyncio.to_thread(function)"
+                + self._or_choose("; or choose")
             )
         if task in task.hub.tasks or registry.chosen() != self.name:
             return  # a thread of ours; or the chosen hub has found no host of its kind in this thread
-        for adapter in registry.adapters().values():
-            if adapter.name != self.name and adapter.detect():
-                raise WrongContext(
-                    f"this call must wait, and would stop {adapter.name}, which is at work in this thread. "
-                    f"Choose its hub before anything else does: hubkit.use({adapter.name!r}), or "
-                    f"{registry.VARIABLE}={adapter.name}"
-                )
+        remedy = self._or_choose("Choose")
+        if remedy:
+            raise WrongContext(
+                f"this call must wait, and would stop what is at work in this thread. {remedy}"
+            )
+
+    def _or_choose(self, verb: str) -> str:
+        """What to type to be a guest of the host that is at work in this thread, if there is one."""
+        host = registry.detected() if registry.chosen() == self.name else None
+        if host is None or host.name == self.name:
+            return ""
+        return (
+            f"{verb} the hub of {host.name} before anything else does: hubkit.use({host.name!r}), or "
+            f"{registry.VARIABLE}={host.name}"
+        )
 
     # -- callbacks and timers ---------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from hubkit.contract import Adapter, Hub
 
 
 def _importable() -> list[Adapter]:
-    names = "threads", "native", "virtual", "gevent", "eventlet"
+    names = "threads", "native", "virtual", "gevent", "eventlet", "asyncio"
     adapters = [import_module(f"hubkit_{name}").adapter for name in names]
     return [adapter for adapter in adapters if not registry.missing(adapter)]
 

@@ -16,6 +16,8 @@ LOOP_HUBS = {
     "gevent": {},
     "gevent-libuv": {"GEVENT_LOOP": "libuv"},
     "eventlet": {},
+    "asyncio": {},
+    "uvloop": {},
 }
 
 PRELUDE = """

@@ -14,6 +14,7 @@ from greenlet import getcurrent, greenlet
 from scripts import run_script
 
 from hubkit import Future, Task, current_hub, registry, sleep, spawn, testing
+from hubkit.contract import Adapter
 from hubkit.errors import NotSupported, WrongContext
 from hubkit_native.hub import NativeHost, NativeHub
 
@@ -182,3 +183,23 @@ def test_nothing_can_be_awaited_where_there_are_no_coroutines() -> None:
     for ended in (spawn(int), Future[int]()):
         with pytest.raises(NotSupported, match="no coroutines"):
             ended.__await__()
+
+
+def test_a_host_that_had_to_be_installed_is_detected_before_one_that_is_always_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def adapter(name: str, requires: tuple[str, ...], detect: bool) -> Adapter:
+        return Adapter(name, "some.where:Hub", requires, detect=lambda: detect)
+
+    beneath, above, absent = (
+        adapter("a-beneath", (), True),
+        adapter("b-above", ("somehost",), True),
+        adapter("c-absent", ("someother",), False),
+    )
+    known = {each.name: each for each in (beneath, above, absent)}
+    monkeypatch.setattr(registry, "adapters", lambda: known)
+    assert registry.detected() is above
+    del known[above.name]
+    assert registry.detected() is beneath
+    del known[beneath.name]
+    assert registry.detected() is None

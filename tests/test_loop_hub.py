@@ -7,7 +7,12 @@ import importlib.util
 import pytest
 from scripts import LOOP_HUBS, run_script
 
-NEEDS = {"gevent": ("gevent",), "gevent-libuv": ("gevent", "cffi"), "eventlet": ("eventlet",)}
+NEEDS = {
+    "gevent": ("gevent",),
+    "gevent-libuv": ("gevent", "cffi"),
+    "eventlet": ("eventlet",),
+    "uvloop": ("uvloop",),
+}
 
 
 def _installed(hub: str) -> bool:
