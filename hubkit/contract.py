@@ -147,7 +147,8 @@ class Hub(abc.ABC):
     @abc.abstractmethod
     def start(self, task: Task[Any]) -> None:
         """Make a new task runnable: `task.run()` MUST be called once, on a carrier of its own, in FIFO
-        order with all that is runnable, and NEVER before `start` returns (a hub of OS threads MAY).
+        order with all that is runnable, and NEVER before `start` returns (a hub of OS threads MAY). The
+        caller MUST NOT start a task twice.
 
         Switches: never. Call from: any thread, signal. Raises: Closed.
         """
@@ -167,7 +168,8 @@ class Hub(abc.ABC):
 
         MUST return at once if it has been fired already. MUST NOT return before it was fired. MAY
         raise anything at any time: the host may throw into a waiting task, also into one whose ticket
-        has just been fired. Only `hubkit.waiting.wait` calls it.
+        has just been fired. Only `hubkit.waiting.wait` calls it, in the ticket's own task and once for
+        each ticket.
 
         Switches: if it must wait. Call from: hub. Raises: WrongContext in hub context, Closed.
         """
@@ -177,7 +179,8 @@ class Hub(abc.ABC):
         """Claim `ticket` with `outcome`; True for exactly one of all who try.
 
         The winner's outcome is what `park` returns, and the task MUST become runnable, in FIFO order.
-        NEVER blocks, switches or raises.
+        NEVER blocks, switches or raises. The outcome MUST NOT be None and the hub MUST be that of the
+        ticket's task, which MUST NOT have ended: who gives up a wait claims its ticket.
 
         Switches: never. Call from: any thread, signal. Raises: nothing.
         """
@@ -188,7 +191,8 @@ class Hub(abc.ABC):
     def call_soon(self, fn: Callable[[], object]) -> None:
         """Call `fn()` in hub context: once, in order, never inline, with the context of the caller.
 
-        An error in `fn` MUST be logged and MUST NOT harm the hub or any task.
+        An error in `fn` MUST be logged and MUST NOT harm the hub or any task. `fn` MUST NOT block: nothing
+        else runs meanwhile.
 
         Switches: never. Call from: any thread, signal. Raises: Closed.
         """
@@ -210,7 +214,8 @@ class Hub(abc.ABC):
 
         Readiness MAY be spurious: the caller tries again. A hang-up or error counts as ready. A
         descriptor that cannot be polled (a regular file) is always ready. A dead ticket (timed out,
-        cancelled) frees its place; a live one in the same direction MUST raise Busy.
+        cancelled) frees its place; a live one in the same direction MUST raise Busy. The ticket MUST be
+        the calling task's and the descriptor open.
 
         Switches: never. Call from: hub. Raises: Busy, OSError (EBADF), Closed, NotSupported.
         """

@@ -67,6 +67,23 @@ class InvalidHub(HubError, TypeError):
     """A class registered as a hub lacks part of the contract; the message names what."""
 
 
+class ContractViolation(HubError, AssertionError):
+    """A hub, or who calls its verbs, broke the hub contract. Only hubs made by `hubkit.testing.lint` look.
+
+    `verb` is the name of the verb, `at_fault` is "hub" or "caller", `sentence` is what the contract says.
+    """
+
+    def __init__(self, verb: str, at_fault: str, sentence: str, what: str) -> None:
+        super().__init__(verb, at_fault, sentence, what)
+        self.verb = verb
+        self.at_fault = at_fault
+        self.sentence = sentence
+        self.what = what
+
+    def __str__(self) -> str:
+        return f'the {self.at_fault} broke the contract of Hub.{self.verb}, "{self.sentence}": {self.what}'
+
+
 class InvalidState(HubError, RuntimeError):
     """A Future was given a second outcome, or asked for one that it does not have."""
 

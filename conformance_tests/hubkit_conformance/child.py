@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from hubkit.errors import ContractViolation
 from hubkit.registry import VARIABLE
 
 SECONDS = 25.0  # less than the watchdog's limit, so that the child's own stacks are seen
@@ -58,6 +59,7 @@ class Child:
                 process.kill()
                 raise
         finished = Finished(process.returncode, output, errors)
+        assert ContractViolation.__name__ not in errors, f"{scenario.__name__} ended with {finished}"
         assert status is None or finished.status == status, f"{scenario.__name__} ended with {finished}"
         return finished
 

@@ -151,8 +151,12 @@ def hub(hubkit_hub_name: str, hub_class: type[Hub]) -> Iterator[Hub]:
     import hubkit
     from hubkit import testing
 
+    violations = getattr(hub_class, "violations", [])  # of a hub made by hubkit.testing.lint
+    violations.clear()
     with testing.override(hubkit_hub_name):
         yield hubkit.current_hub()
+    if violations:
+        pytest.fail("\n".join(map(str, violations)), pytrace=False)
 
 
 @pytest.fixture
