@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from . import patching, registry
 from .contract import Adapter
@@ -59,20 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     hubs = commands.add_parser("hubs", help="list the known hubs, what they can do, and what lacks")
     hubs.set_defaults(command=_hubs)
 
-    conformance = commands.add_parser(
-        "conformance",
-        help="hold a hub to the contract",
-        usage="hubkit conformance NAME [--variant NAME | --all-variants] [--report FILE] …",
-        epilog="Every other argument goes to pytest: -k TEXT, -x, -v. Exit status: 0 every rule tested is "
-        "kept, 1 a rule is broken, 2 the suite could not be run.",
-        allow_abbrev=False,  # -k, -x and their like are pytest's
-    )
-    conformance.add_argument("hub", metavar="NAME", help='a hub\'s name, or "module:Class"')
-    which = conformance.add_mutually_exclusive_group()
-    which.add_argument("--variant", metavar="NAME", help="on that variant, such as another event loop")
-    which.add_argument("--all-variants", action="store_true", help="on each that its adapter declares")
-    conformance.add_argument("--report", metavar="FILE", help="write a report: .html, .md, .json or .jsonl")
-    conformance.set_defaults(command=_conformance, passes_on=True)
+    _add_conformance(commands)
 
     run = commands.add_parser(
         "run",
@@ -95,6 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--connections", type=_positive, default=64, metavar="N", help="default 64")
     demo.set_defaults(command=_demo)
     return parser
+
+
+def _add_conformance(commands: Any) -> None:
+    conformance = commands.add_parser(
+        "conformance",
+        help="hold a hub to the contract",
+        usage="hubkit conformance NAME [--variant NAME | --all-variants] [--lint] [--report FILE] …",
+        epilog="Every other argument goes to pytest: -k TEXT, -x, -v. Exit status: 0 every rule tested is "
+        "kept, 1 a rule is broken, 2 the suite could not be run.",
+        allow_abbrev=False,  # -k, -x and their like are pytest's
+    )
+    conformance.add_argument("hub", metavar="NAME", help='a hub\'s name, or "module:Class"')
+    which = conformance.add_mutually_exclusive_group()
+    which.add_argument("--variant", metavar="NAME", help="on that variant, such as another event loop")
+    which.add_argument("--all-variants", action="store_true", help="on each that its adapter declares")
+    conformance.add_argument("--lint", action="store_true", help="check the hub contract from both sides")
+    conformance.add_argument("--report", metavar="FILE", help="write a report: .html, .md, .json or .jsonl")
+    conformance.set_defaults(command=_conformance, passes_on=True)
 
 
 def _positive(text: str) -> int:
@@ -145,9 +151,13 @@ def _conformance(options: argparse.Namespace) -> int:
         raise Mistake(
             "the suite runs on pytest, which is not installed; type: pip install 'hubkit[conformance]'"
         )
-    from hubkit_conformance import command  # not above: `run` imports as little as it can before it patches
+    # Not above: `run` imports as little as it can before it patches.
+    from hubkit_conformance import command
 
-    return command.run(options.hub, options.variant, options.all_variants, options.report, options.rest)
+    from .testing.lint import PREFIX
+
+    hub = f"{PREFIX}{options.hub}" if options.lint else options.hub
+    return command.run(hub, options.variant, options.all_variants, options.report, options.rest)
 
 
 # -- run ------------------------------------------------------------------------------------------

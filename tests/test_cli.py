@@ -91,6 +91,14 @@ def test_conformance_passes_arguments_on() -> None:
     assert "test_r02" not in done.stdout
 
 
+def test_conformance_of_a_linted_hub() -> None:
+    options = ("--collect-only", "-q", "-k", "test_r01", "-p", "no:cacheprovider")
+    done = hubkit("conformance", "--lint", "native", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[hubkit.testing.lint:native]" in done.stdout
+    assert "there is no hub called 'nowhere'" in mistake(hubkit("conformance", "nowhere", "--lint"))
+
+
 def test_conformance_of_an_unknown_hub() -> None:
     assert "there is no hub called 'nowhere'" in mistake(hubkit("conformance", "nowhere"))
 

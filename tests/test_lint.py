@@ -64,7 +64,7 @@ def test_a_wrong_hub_is_found(clause: Clause, name: str, scenario: Scenario) -> 
 @pytest.mark.parametrize(
     "scenario", dict.fromkeys(each for *_, each in FAULTS if each is not a_closed_descriptor)
 )
-@pytest.mark.parametrize("name", ["native", "threads"])
+@pytest.mark.parametrize("name", ["native", "virtual"])
 def test_a_right_hub_is_not(name: str, scenario: Scenario) -> None:
     with linted(name) as hub_class:
         try:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from hubkit import registry
 from hubkit.contract import Adapter, Variant
 from hubkit.errors import HubError
+from hubkit.testing.lint import PREFIX
 
 
 class BadVariant(HubError, LookupError):
@@ -49,7 +50,8 @@ class Row:
 
 
 def adapter_of(hub: str) -> Adapter | None:
-    """The adapter of a hub that is registered, whether named by that name or as "module:Class"."""
+    """The adapter of a hub that is registered, named by that name or as "module:Class"; linted or not."""
+    hub = hub.removeprefix(PREFIX)
     known = registry.adapters()
     return known.get(hub) or next((adapter for adapter in known.values() if adapter.hub == hub), None)
 

@@ -22,6 +22,8 @@ from .linting.hub import LintHub
 #: Seconds that a callback may take, for hubs that are linted by name.
 VARIABLE = "HUBKIT_LINT_CALLBACK"
 DEFAULT = 1.0
+#: Before the name of a hub: that hub, linted.
+PREFIX = f"{__name__}:"
 
 _made: dict[tuple[type[Hub], float], type[LintHub]] = {}
 

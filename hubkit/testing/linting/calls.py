@@ -34,7 +34,7 @@ class Call:
         self.fn = fn
         self.when = when  # for call_at
         self.registrar: int | None = get_ident()  # the thread that registers it, while it does
-        self.cancelled = False  # in the hub's own thread, where no call can be under way
+        self.forbidden = False  # cancelled in the hub's own thread, where no call can be under way
         self.times = count(1)
         self._checker = checker
 
@@ -56,12 +56,16 @@ class Call:
 class Handle:
     """The handle of a timer; notes that it was cancelled."""
 
-    def __init__(self, handle: TimerHandle, call: Call, thread: int | None) -> None:
+    def __init__(
+        self, handle: TimerHandle, call: Call, thread: int | None, forget: Callable[[Call], object]
+    ) -> None:
         self._handle = handle
         self._call = call
         self._thread = thread
+        self._forget = forget
 
     def cancel(self) -> None:
         if self._thread == get_ident():
-            self._call.cancelled = True
+            self._call.forbidden = True
+        self._forget(self._call)
         self._handle.cancel()

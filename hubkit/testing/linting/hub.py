@@ -25,7 +25,7 @@ from ...waiting import TIMED_OUT, Ticket
 from . import clauses
 from .calls import MARK, Call, Handle
 from .clauses import Clause
-from .order import Order, stamp
+from .order import stamp
 from .record import Record, first
 from .tasks import LintedTask, runs_on_this_stack
 
@@ -288,25 +288,27 @@ class LintHub(Hub):
             self._check_refused(closed, "call_at")
             return handle
         call = Call(self, fn, when)
-        order = record.timers.setdefault(when, Order())
+        order = record.timers_of(when)
         order.begins(call)
         try:
             handle = self.checked.call_at(self, when, call)
         except BaseException:
-            order.forget(call)
+            record.forget_timer(call)
             raise
         finally:
             call.registrar = None
         self._check_refused(closed, "call_at")
         order.returns(call)
-        return Handle(handle, call, self.thread)
+        record.tidy(when)
+        return Handle(handle, call, self.thread, record.forget_timer)
 
     def call_begins(self, call: Call) -> None:
         """Called by the callback where it runs."""
         record = self.record
         timed = call.when is not None
-        order = record.soon if call.when is None else record.timers.get(call.when, Order())
+        order = record.soon if call.when is None else record.timers_of(call.when)
         overtaken = order.answer(call)
+        record.tidy(call.when)
         if next(call.times) > 1:
             record.note(clauses.CALL_ONCE, f"{call!r} was called twice")
         elif call.registrar == get_ident():
@@ -323,11 +325,11 @@ class LintHub(Hub):
 
     def _check_timer(self, call: Call, when: float, overtaken: Call | None) -> None:
         early = when - self.checked.now(self)
-        if call.cancelled:
+        if call.forbidden:
             self.record.note(clauses.AT_CANCELLED, f"{call!r} was called, and had been cancelled")
         elif early > 0:
             self.record.note(clauses.AT_EARLY, f"{call!r} was called {early:g} s too early")
-        elif overtaken is not None and not overtaken.cancelled:
+        elif overtaken is not None:
             self.record.note(clauses.AT_ORDER, f"{call!r} was called before {overtaken!r}")
 
     def call_ended(self, call: Call, seconds: float) -> None:

@@ -66,8 +66,6 @@ class Order(Generic[T]):
         self._returned.pop(item, None)
         self._answered.pop(item, None)
 
-    def clear(self) -> None:
-        """Nothing needs an answer any more."""
-        self._began.clear()
-        self._returned.clear()
-        self._answered.clear()
+    def is_empty(self) -> bool:
+        """Whether nothing has been asked for that still matters."""
+        return not (self._began or self._returned or self._answered)

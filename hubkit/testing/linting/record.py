@@ -45,7 +45,22 @@ class Record:
         self.watched: dict[tuple[int, str], Ticket] = {}
         self.runnable: Order[Task[Any] | Ticket] = Order()
         self.soon: Order[Call] = Order()
-        self.timers: dict[float, Order[Call]] = {}
+        self._timers: dict[float, Order[Call]] = {}  # by time: those of one time are in order
+
+    def timers_of(self, when: float) -> Order[Call]:
+        """The timers of one time."""
+        return self._timers.get(when) or self._timers.setdefault(when, Order())
+
+    def forget_timer(self, call: Call) -> None:
+        """It is not to be called any more."""
+        if call.when is not None:
+            self.timers_of(call.when).forget(call)
+            self.tidy(call.when)
+
+    def tidy(self, when: float | None) -> None:
+        """Keep no order of timers that have all been called."""
+        if when is not None and self.timers_of(when).is_empty():
+            self._timers.pop(when, None)  # who adds to it in this instant is not compared with others
 
     def note(self, clause: Clause, what: str) -> ContractViolation:
         """Log a violation, and keep it for those who ask afterwards."""
