@@ -100,7 +100,10 @@ class CallbackThread:
             pass
 
     def _is_idle(self) -> bool:
-        return not self._unstarted and self._asleep_until == inf and not self._due and not self._new
+        if self._unstarted or self._asleep_until == -inf or self._due:
+            return False
+        # It may sleep for a timer that was cancelled meanwhile: then it waits for nothing.
+        return not self._timers.pending() and all(timer.fn is None for timer in list(self._new))
 
     # -- in the thread ----------------------------------------------------------------------------
 

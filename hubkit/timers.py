@@ -1,8 +1,8 @@
 """Timers for hubs that have none: a heap with lazy deletion.
 
 What must live here: the order of timers (by time, then by age) and forgetting cancelled ones. What this
-file must not know: who waits for the earliest. Only the owner's thread may call anything but `cancel`;
-signal handlers in that thread may call `add`.
+file must not know: who waits for the earliest. Only the owner's thread may call anything but `cancel` and
+`pending`; signal handlers in that thread may call `add`.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ class Timers:
 
     def __bool__(self) -> bool:
         return bool(self._heap)
+
+    def pending(self) -> bool:
+        """Whether a timer is left that was not cancelled; for any thread."""
+        return any(timer.fn is not None for _, _, timer in list(self._heap))
 
     def add(self, timer: Timer) -> bool:
         """Keep `timer`; whether it is now the earliest."""

@@ -838,3 +838,15 @@ def test_a_plain_thread_beside_another_hub_is_woken_by_it_and_wakes_it() -> None
         thread.join(PATIENCE)
         assert got == ["from a task"]
         assert not {CLOSED, INTERRUPT} & set(got)
+
+
+def test_a_timer_that_was_cancelled_keeps_no_thread_busy() -> None:
+    # For as long as it was meant to last it was taken for somebody who may still wake another hub's tasks.
+    hub = current_hub()
+    until(lambda: worker_threads.busy_count() == 0)
+    timer = hub.call_at(hub.now() + LONG, int)
+    assert worker_threads.busy_count() == 1
+    until(lambda: thread_hub._callbacks._asleep_until == timer.when)
+    assert worker_threads.busy_count() == 1
+    timer.cancel()
+    until(lambda: worker_threads.busy_count() == 0)
