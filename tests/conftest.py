@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from hubs import adapter, hub
+from hubs import a_hub_in_each_thread, adapter, hub
 from wheels import build_wheel
 
 from hubkit.waiting import latched
 from hubkit_conformance import watchdog
 
-__all__ = ["adapter", "hub"]
+__all__ = ["a_hub_in_each_thread", "adapter", "hub"]
 
 #: How a skip says that a package or a service is not there; other skips (capabilities) need no hint.
 MISSING = re.compile(r"could not import|not installed|missing|not reachable", re.IGNORECASE)

@@ -8,11 +8,11 @@ from importlib import import_module
 import pytest
 
 from hubkit import registry, testing
-from hubkit.contract import Adapter, Hub
+from hubkit.contract import PER_THREAD, Adapter, Hub
 
 
 def _importable() -> list[Adapter]:
-    names = "threads", "native", "virtual", "gevent", "eventlet", "asyncio"
+    names = "threads", "native", "virtual", "gevent", "eventlet", "asyncio", "twisted"
     adapters = [import_module(f"hubkit_{name}").adapter for name in names]
     return [adapter for adapter in adapters if not registry.missing(adapter)]
 
@@ -34,3 +34,15 @@ def hub(adapter: Adapter) -> Iterator[Hub]:
     """A fresh hub, current in this thread until the test ends."""
     with testing.override(adapter.hub, grace=10):
         yield registry.hub_to_spawn()
+
+
+def skip_without(capability: str, hub_name: str) -> None:
+    """Skip the test that calls on a hub that does not claim `capability`."""
+    if not registry.load(hub_name).supports(capability):
+        pytest.skip(f"{hub_name} does not claim {capability}")
+
+
+@pytest.fixture
+def a_hub_in_each_thread(adapter: Adapter) -> None:
+    """For tests that make hubs in threads of their own."""
+    skip_without(PER_THREAD, adapter.hub)

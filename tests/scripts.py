@@ -18,6 +18,7 @@ LOOP_HUBS = {
     "eventlet": {},
     "asyncio": {},
     "uvloop": {},
+    "twisted": {},
 }
 
 PRELUDE = """

@@ -304,6 +304,7 @@ def test_waiting_does_not_change_the_descriptor(stack: ExitStack) -> None:
     assert os.get_blocking(read_end)
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_a_descriptor_of_two_hubs(stack: ExitStack) -> None:
     # Each hub has its own waiter, and closing tells both.
     read_end, _ = new_pipe(stack)

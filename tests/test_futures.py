@@ -204,6 +204,7 @@ def test_a_callback_runs_in_a_copy_of_the_registrants_context() -> None:
     assert seen == ["registrant", "registrant"]
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_a_callback_of_a_hub_that_is_closed_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     future: Future[int] = Future()
     waiter = spawn(future.result)

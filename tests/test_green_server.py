@@ -162,6 +162,7 @@ def test_a_latched_cancel_leaves_the_connection_in_the_queue(server: socket.sock
         assert address == client.getsockname()
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_acceptors_in_several_threads(server: socket.socket) -> None:
     got: list[Any] = []
     tasks: list[Task[None]] = []

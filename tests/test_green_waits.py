@@ -283,6 +283,7 @@ def test_busy(kind: str) -> None:
 
 
 @every_stream
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_a_socket_that_wanders_from_thread_to_thread(kind: str) -> None:
     # Each thread has a hub of its own; the news that one of them used up must not be missed by the other.
     with connected(kind) as (ours, theirs):

@@ -20,7 +20,7 @@ SOURCES = [
     *sorted((ROOT / "adapters").rglob("*.py")),
 ]
 LAST_LINE = re.compile(r"Switches:\s.+Call from:\s.+Raises:\s.+", re.DOTALL)
-HOSTS = {"native", "threads", "virtual", "gevent", "eventlet", "asyncio", "uvloop", "tornado"}
+HOSTS = {"native", "threads", "virtual", "gevent", "eventlet", "asyncio", "uvloop", "tornado", "twisted"}
 
 
 def _public() -> list[tuple[str, object]]:

@@ -275,6 +275,7 @@ def test_callbacks_share_one_that_is_no_tasks() -> None:
     assert local.x == "main"
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_a_thread_without_a_hub_keeps_its_own_through_waits() -> None:
     local = Local()
     local.x = "main"
@@ -330,6 +331,7 @@ def test_making_and_using_one_neither_chooses_nor_makes_a_hub(monkeypatch: pytes
     assert registry.hubs() == before
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_what_was_set_before_the_program_ran_is_there_in_it_and_after() -> None:
     local = Local()
     seen: list[Any] = []

@@ -12,6 +12,7 @@ NEEDS = {
     "gevent-libuv": ("gevent", "cffi"),
     "eventlet": ("eventlet",),
     "uvloop": ("uvloop",),
+    "twisted": ("twisted",),
 }
 
 

@@ -12,10 +12,10 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from hubs import each_hub
+from hubs import each_hub, skip_without
 
 from hubkit import registry, running
-from hubkit.contract import ORDERED_YIELD, Hub
+from hubkit.contract import ORDERED_YIELD, PER_THREAD, Hub
 from hubkit.errors import Cancelled, WrongContext
 from hubkit.futures import Future
 from hubkit.registry import current_hub, this_task
@@ -244,6 +244,7 @@ def test_an_error_of_main_comes_out_although_tasks_are_left(hub: Hub) -> None:
     assert trace == ["cleaned up"]
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_two_threads_run_programs_that_do_not_disturb_each_other(hub: Hub) -> None:
     results: list[Any] = []
 
@@ -317,6 +318,7 @@ def at_exit_with_a_thread() -> None:
 
 @each_hub
 def test_tasks_are_ended_after_the_last_thread_has(hub_name: str) -> None:
+    skip_without(PER_THREAD, hub_name)
     finished = Child(hub_name)(at_exit_with_a_thread, status=None)
     lines = finished.output.splitlines()
     if (
@@ -352,6 +354,7 @@ def at_exit_with_daemon_threads() -> None:
 
 @each_hub
 def test_tasks_of_daemon_threads_keep_no_process_alive(hub_name: str) -> None:
+    skip_without(PER_THREAD, hub_name)
     assert Child(hub_name)(at_exit_with_daemon_threads).output == "end of the program\n"
 
 

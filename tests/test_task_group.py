@@ -456,6 +456,7 @@ def test_repr_tells_how_many_are_left() -> None:
         gate.set_result(1)
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_a_group_may_be_used_in_a_thread_without_a_hub() -> None:
     results = []
 

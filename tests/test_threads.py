@@ -288,6 +288,7 @@ def test_nothing_of_hubkits_reaches_the_next_call_of_a_thread() -> None:
     assert len({id(thread) for thread in used}) == 1, "a thread was not used again: this test shows nothing"
 
 
+@pytest.mark.usefixtures("a_hub_in_each_thread")
 def test_a_hub_made_in_a_call_ends_with_it() -> None:
     def job() -> Any:
         spawn(sleep, LONG)
