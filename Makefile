@@ -32,8 +32,8 @@ lint: $(STAMP) ## ruff (rules and format) and mypy
 bench: $(STAMP) ## measure hubkit against the hosts it runs on
 	$(BIN)/python -m benchmarks
 
-matrix: $(STAMP) ## run the conformance suite on all hubs and write the matrix into docs/conformance.md
-	$(BIN)/python -m hubkit_conformance.matrix docs/conformance.md
+matrix: $(STAMP) ## run the conformance suite on all hubs, or HUBS=, and write docs/conformance.md
+	$(BIN)/python -m hubkit_conformance.matrix docs/conformance.md $(HUBS)
 
 clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -1,55 +1,86 @@
-"""The matrix of all hubs: `python -m hubkit_conformance.matrix [FILE]`.
+"""The matrix of all hubs: `python -m hubkit_conformance.matrix [FILE [HUB …]]`.
 
-What must live here: running every registered hub with each of its variants, and writing the outcome
-between two marks of a document. What this file must not know: any hub.
+What must live here: running registered hubs with each of their variants, and writing the outcome between two
+marks of a document. What this file must not know: any hub.
+
+With hubs named only these are run, and the other rows stay as they are written.
 """
 
 from __future__ import annotations
 
-import platform
+import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from .report_markdown import legend, matrix
+from hubkit import registry
+
 from .results import FAILED, PASSED, SKIPPED, Run
+from .rules import RULES
 from .runner import run_row
-from .tables import verdict
+from .tables import LEGEND, mark, verdict
 from .variants import Row, all_rows
 
 BEGIN = "<!-- matrix: written by `make matrix` -->"
 END = "<!-- end of the matrix -->"
-USAGE = "usage: python -m hubkit_conformance.matrix [FILE]"
+USAGE = "usage: python -m hubkit_conformance.matrix [FILE [HUB …]]"
+
+#: The question is which rules are kept, not how busy the machine is.
+PATIENCE = {"HUBKIT_WATCHDOG": "180"}
+
+MARKS_HEAD = ("hub", *(rule.label for rule in RULES))
+TESTS_HEAD = ("hub", "on", PASSED, FAILED, SKIPPED, "capabilities not claimed")
+
+
+class Entry(NamedTuple):
+    """What the document says of one row: a line in each of its two tables."""
+
+    marks: tuple[str, ...]
+    tests: tuple[str, ...]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the matrix, or put it into the file; 1 if a hub breaks a rule."""
-    if len(arguments) > 1 or arguments[:1] in (["-h"], ["--help"]):
-        print(USAGE, file=sys.stderr)
+    """Print the matrix, or put it into the file; 1 if a hub breaks a rule, 2 if it cannot be told."""
+    path, hubs = (Path(arguments[0]) if arguments else None), arguments[1:]
+    unknown = [hub for hub in hubs if hub not in registry.adapters()]
+    if arguments[:1] in (["-h"], ["--help"]) or unknown:
+        print(f"there is no hub {unknown[0]}" if unknown else USAGE, file=sys.stderr)
         return 2
-    path = Path(arguments[0]) if arguments else None
     if path is not None and not _has_marks(path):
-        print(f"{path} must have the two lines {BEGIN!r} and {END!r}", file=sys.stderr)
+        print(f"{path} must have the two lines {BEGIN!r} and {END!r} for the matrix", file=sys.stderr)
         return 2
-    runs, absent = [], []
-    for row in all_rows():
-        if row.lacks():
-            absent.append(row)
-            continue
-        print(f"{row.label} …", file=sys.stderr, flush=True)
-        finished = run_row(row, ["-q", "-p", "no:cacheprovider"], capture=True)
-        if finished.run is None:
-            print(finished.output, file=sys.stderr)
-            return 2
-        print(verdict(finished.run).text, file=sys.stderr, flush=True)
-        runs.append(finished.run)
-    text = render(runs, absent)
+    known = {row.label: row for row in all_rows()}
+    runs = _run([row for row in known.values() if not hubs or row.hub in hubs])
+    if runs is None:
+        return 2
+    entries = read(path.read_text(encoding="utf-8")) if path is not None and hubs else {}
+    entries.update((run.label, entry(run)) for run in runs)
+    text = render({label: entries[label] for label in known if label in entries}, known)
     if path is None:
         print(text)
     else:
         path.write_text(replace(path.read_text(encoding="utf-8"), text), encoding="utf-8")
     return 0 if all(run.ok for run in runs) else 1
+
+
+def _run(rows: Sequence[Row]) -> list[Run] | None:
+    """A run of each row that can be had; None if one could not begin."""
+    runs = []
+    for row in rows:
+        if row.lacks():
+            continue
+        print(f"{row.label} …", file=sys.stderr, flush=True)
+        options = ["-q", "--color=no", "--tb=short", "-p", "no:cacheprovider"]
+        finished = run_row(row, options, capture=True, environment={**PATIENCE, **os.environ})
+        if finished.run is None or not finished.run.ok:
+            print(finished.output, file=sys.stderr)
+        if finished.run is None:
+            return None
+        print(verdict(finished.run).text, file=sys.stderr, flush=True)
+        runs.append(finished.run)
+    return runs
 
 
 def _has_marks(path: Path) -> bool:
@@ -63,35 +94,53 @@ def replace(document: str, text: str) -> str:
     return pattern.sub(lambda _: f"\n{text}\n\n", document)
 
 
-def render(runs: Sequence[Run], absent: Sequence[Row] = ()) -> str:
-    """The matrix, its legend, and what was tested on what."""
-    parts = [matrix(runs), legend(runs), _tested(runs)]
+def read(document: str) -> dict[str, Entry]:
+    """The rows that stand between the marks, by label."""
+    written = document.partition(BEGIN)[2].partition(END)[0]
+    lines = re.findall(r"^\| (.+) \|$", written, re.MULTILINE)
+    rows = [tuple(cell.strip() for cell in line.split(" | ")) for line in lines]
+    marks = {row[0]: row for row in rows if len(row) == len(MARKS_HEAD) and row != MARKS_HEAD}
+    tests = {row[0]: row for row in rows if len(row) == len(TESTS_HEAD) and row != TESTS_HEAD}
+    return {label: Entry(marks[label], tests[label]) for label in marks if label in tests}
+
+
+def entry(run: Run) -> Entry:
+    """What the document is to say of a run."""
+    marks = (run.label, *(mark(result) for result in run.rules))
+    numbers = (str(run.count(result)) for result in (PASSED, FAILED, SKIPPED))
+    lacks = ", ".join(sorted({name for outcome in run.outcomes for name in outcome.lacks})) or "none"
+    return Entry(marks, (run.label, _versions(run), *numbers, lacks))
+
+
+def render(entries: Mapping[str, Entry], known: Mapping[str, Row]) -> str:
+    """The matrix, its legend, and what was tested on what; then the rows that nobody has run."""
+    used = {sign for entry in entries.values() for sign in entry.marks[1:]}
+    parts = [
+        _table([MARKS_HEAD, *(entry.marks for entry in entries.values())]),
+        "\n".join(f"- {sign} {meaning}" for sign, meaning in LEGEND if sign in used),
+        "The tests behind it:",
+        _table([TESTS_HEAD, *(entry.tests for entry in entries.values())]),
+    ]
+    absent = [label for label in known if label not in entries]
     if absent:
-        parts.append(f"Not installed where this was written: {', '.join(row.label for row in absent)}.")
+        parts.append(f"Not installed where this was written: {', '.join(absent)}.")
     return "\n\n".join(parts)
 
 
-def _tested(runs: Sequence[Run]) -> str:
-    lines = [
-        "| hub | on | passed | failed | skipped | capabilities not claimed |",
-        "|---|---|--:|--:|--:|---|",
-    ]
-    for run in runs:
-        numbers = " | ".join(str(run.count(result)) for result in (PASSED, FAILED, SKIPPED))
-        lacks = ", ".join(sorted({name for outcome in run.outcomes for name in outcome.lacks}))
-        lines.append(f"| {run.label} | {_versions(run)} | {numbers} | {lacks} |")
-    python = f"{platform.python_implementation()} {platform.python_version()}, {platform.system()}"
-    return "\n".join([f"The tests behind it, on {python}:", "", *lines])
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, f"|{'---|' * len(rows[0])}", *body])
 
 
 def _versions(run: Run) -> str:
-    """What is particular to the row."""
-    common = ("Python", "system", "processors", "hubkit")
-    return ", ".join(
+    """What the row was run on, less what any machine has."""
+    left_out = ("Python", "system", "processors", "hubkit")
+    parts = [
         f"{name}={value}" if name.isupper() else f"{name} {value}"
         for name, value in run.environment.items()
-        if name not in common
-    )
+        if name not in left_out
+    ]
+    return ", ".join([run.environment.get("Python", ""), *parts])
 
 
 if __name__ == "__main__":
