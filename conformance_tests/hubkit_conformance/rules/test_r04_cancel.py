@@ -184,7 +184,7 @@ def test_r04_a_task_cancelled_before_its_start_never_runs():
 
 def test_r04_a_task_cancelled_before_its_start_serves_who_waits_for_it():
     seen, told = [], Queue()
-    task = spawn_later(SHORT, seen.append, "ran")
+    task = spawn_later(LONG, seen.append, "ran")
     task.add_done_callback(told.put)
     joiner = spawn(task.join, PATIENCE)
     parked(joiner)
