@@ -3,7 +3,7 @@
 What must live here: running registered hubs with each of their variants, and writing the outcome between two
 marks of a document. What this file must not know: any hub.
 
-With hubs named only these are run, and the other rows stay as they are written.
+With hubs or rows named (gevent, gevent-libuv) only these are run, and the others stay as they are written.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Entry(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """Print the matrix, or put it into the file; 1 if a hub breaks a rule, 2 if it cannot be told."""
     path, hubs = (Path(arguments[0]) if arguments else None), arguments[1:]
-    unknown = [hub for hub in hubs if hub not in registry.adapters()]
+    known = {row.label: row for row in all_rows()}
+    unknown = [hub for hub in hubs if hub not in registry.adapters() and hub not in known]
     if arguments[:1] in (["-h"], ["--help"]) or unknown:
         print(f"there is no hub {unknown[0]}" if unknown else USAGE, file=sys.stderr)
         return 2
     if path is not None and not _has_marks(path):
         print(f"{path} must have the two lines {BEGIN!r} and {END!r} for the matrix", file=sys.stderr)
         return 2
-    known = {row.label: row for row in all_rows()}
-    runs = _run([row for row in known.values() if not hubs or row.hub in hubs])
+    runs = _run([row for row in known.values() if not hubs or row.hub in hubs or row.label in hubs])
     if runs is None:
         return 2
     entries = read(path.read_text(encoding="utf-8")) if path is not None and hubs else {}
@@ -123,7 +123,7 @@ def render(entries: Mapping[str, Entry], known: Mapping[str, Row]) -> str:
     ]
     absent = [label for label in known if label not in entries]
     if absent:
-        parts.append(f"Not installed where this was written: {', '.join(absent)}.")
+        parts.append(f"Not tested where this was written: {', '.join(absent)}.")
     return "\n\n".join(parts)
 
 
