@@ -14,6 +14,7 @@ from greenlet import getcurrent, greenlet
 from . import idleness
 from .errors import Deadlock
 from .loop_hub import LoopHub
+from .timers import LONGEST
 
 
 class InPlaceHub(LoopHub):
@@ -50,7 +51,7 @@ class InPlaceHub(LoopHub):
             return 0
         when = self._timers.next()
         if when is not None:
-            return max(0.0, when - self.now())
+            return min(max(0.0, when - self.now()), LONGEST)
         if self._poller.has_waiters():
             return None
         if self.main is not None and self.main.ticket is not None and not self._may_be_woken():

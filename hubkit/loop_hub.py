@@ -26,7 +26,7 @@ from .originals import get_ident, monotonic
 from .poller import Poller, StreamRecord, make_poller
 from .ring import Ring
 from .tasks import Task, adopt
-from .timers import Timer, Timers
+from .timers import LONGEST, Timer, Timers
 from .waiting import TIMED_OUT, Ticket
 from .workers import Worker
 
@@ -228,7 +228,7 @@ class LoopHub(Ring):
         when = self._timers.next()
         if when != self._alarm:
             self._alarm = when
-            self.host.set_alarm(when)
+            self.host.set_alarm(None if when is None else min(when, self.now() + LONGEST))
         self.host.hold(when is None and (self._poller.has_waiters() or idleness.outsiders()))
 
     def rest(self) -> None:

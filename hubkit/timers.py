@@ -14,6 +14,8 @@ from itertools import count
 
 from .waiting import Ticket
 
+#: The longest that a hub sleeps without a look, in seconds: more than this is too much for some system calls.
+LONGEST = 86_400.0
 #: Cancelled timers are swept out when they are more than this many and most of the heap.
 SWEEP = 64
 

@@ -180,6 +180,34 @@ def test_r02_a_timer_cancelled_by_another_of_the_same_time_does_not_fire():
     assert fired == ["kept"]
 
 
+def test_r02_every_timer_fires_once():
+    fired, hub = [], current_hub()
+    start = now()
+    for number in range(20):
+        hub.call_at(start + 0.001 * number, lambda number=number: fired.append(number))
+    sleepers = [spawn(sleep, 0.001 * number) for number in range(20)]
+    until(lambda: len(fired) >= 20, "every timer firing")
+    finish(*sleepers)
+    sleep(SHORT)
+    assert sorted(fired) == list(range(20))
+
+
+@lacks(VIRTUAL_TIME)
+@pytest.mark.parametrize("seconds", [1e9, 1e12, 1e300], ids=["decades", "millennia", "eternity"])
+def test_r02_a_time_that_nobody_lives_to_see_is_no_error(seconds):
+    called = []
+    sleeper, waiter = spawn(sleep, seconds), spawn(Event().wait, seconds)
+    handle = current_hub().call_at(now() + seconds, lambda: called.append("called"))
+    sleep(SHORT)
+    assert not sleeper.done()
+    assert not waiter.done()
+    assert not called
+    handle.cancel()
+    with move_on_after(seconds):
+        sleep(SHORT)
+    stop(sleeper, waiter)
+
+
 def test_r02_a_timer_does_not_fire_early():
     fired = Queue()
     when = now() + SHORT
