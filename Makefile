@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench matrix clean
+.PHONY: help setup demo test mutants soak lint bench matrix clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -23,6 +23,12 @@ demo: $(STAMP) ## run the demo service on each installed hub and print a table
 
 test: $(STAMP) ## run the tests, and the conformance suite on all hubs; ARGS= goes to pytest
 	$(BIN)/python -m pytest -rs tests conformance_tests $(ARGS)
+
+mutants: $(STAMP) ## seeded faults: wrong hubs and primitives, and which test finds which; ARGS= as --help says
+	$(BIN)/python -m hubkit_conformance.faults $(ARGS)
+
+soak: $(STAMP) ## the conformance suite 50 times on each hub, on a machine kept busy; ARGS='--hub native --rounds 5'
+	$(BIN)/python -m hubkit_conformance.soak $(ARGS)
 
 lint: $(STAMP) ## ruff (rules and format) and mypy
 	$(BIN)/ruff check .

@@ -17,9 +17,14 @@ from importlib import import_module
 from typing import Any
 
 from hubkit.errors import ContractViolation
-from hubkit.registry import VARIABLE
+from hubkit.registry import VARIABLE, load
 
-SECONDS = 25.0  # less than the watchdog's limit, so that the child's own stacks are seen
+from .watchdog import DEFAULT_SECONDS
+
+#: The environment variable that names the fault of this process; see `faults`.
+FAULT = "HUBKIT_FAULT"
+#: Less than the watchdog's limit, so that the child's own stacks are seen.
+SECONDS = 5 / 6 * (float(os.environ.get("HUBKIT_WATCHDOG", 0)) or DEFAULT_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Child:
         """Run to the end; fails unless it ends with `status` (None: any). A hang ends with all stacks."""
         with self.start(scenario, *arguments, seconds=seconds) as process:
             try:
-                output, errors = process.communicate(timeout=seconds + 3)
+                output, errors = process.communicate(timeout=1.1 * seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 output, errors = process.communicate()
@@ -98,6 +103,9 @@ def main(module: str, function: str, arguments: str, seconds: str) -> None:
     # forked from this one lacks it, and would wait for it at its exit.
     faulthandler.dump_traceback_later(float(seconds), exit=True)
     os.register_at_fork(before=faulthandler.cancel_dump_traceback_later)
+    if FAULT in os.environ:
+        faults = import_module(f"{__package__}.faults")
+        faults.install(os.environ[FAULT], load(os.environ[VARIABLE]))
     getattr(import_module(module), function)(*json.loads(arguments))
     faulthandler.cancel_dump_traceback_later()
 

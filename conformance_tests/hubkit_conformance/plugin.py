@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OPTION = "--hubkit-hub"
 VARIANT = "--hubkit-variant"
 REPORT = "--hubkit-report"
+FAULT = "--hubkit-fault"
 
 
 def needs(*capabilities: str) -> pytest.MarkDecorator:
@@ -53,6 +54,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="hubkit_report",
         help="write what was found, rule by rule, to a file .html, .md, .json, or .jsonl (as it comes)",
     )
+    group.addoption(
+        FAULT,
+        metavar="NAME",
+        dest="hubkit_fault",
+        help="make that one hub wrong in this way, so that the suite must fail; see its `faults`",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{option} goes with {OPTION} NAME")
     if names:
         _prepare(config, names)
+    _make_wrong(names, config.getoption("hubkit_fault"))
 
 
 def _prepare(config: pytest.Config, names: list[str]) -> None:
@@ -89,6 +97,22 @@ def _prepare(config: pytest.Config, names: list[str]) -> None:
         raise pytest.UsageError(str(error)) from error
     watchdog.install(config)
     session.install(config, rows, path)
+
+
+def _make_wrong(hubs: list[str], fault: str | None) -> None:
+    """Before any test is imported, too."""
+    if fault is None:
+        return
+    if len(hubs) != 1:
+        raise pytest.UsageError(f"{FAULT} {fault} goes with {OPTION} NAME, one hub")
+    from hubkit import registry
+
+    from . import faults
+
+    try:
+        faults.install(fault, registry.load(hubs[0]))
+    except LookupError as error:
+        raise pytest.UsageError(f"{FAULT} {fault}: {error.args[0]}") from error
 
 
 def hub_names(config: pytest.Config) -> list[str]:
@@ -162,16 +186,16 @@ def hub(hubkit_hub_name: str, hub_class: type[Hub]) -> Iterator[Hub]:
 @pytest.fixture
 def host(hubkit_hub_name: str, hub_class: type[Hub], hub: Hub, request: pytest.FixtureRequest) -> Host:
     """The host of the hub under test; skips where there is none, fails where there should be one."""
-    from hubkit.contract import HOST_MIX
+    from hubkit.contract import HOST_MIX, INTERRUPT_HOST
 
     from .hosts import find_host
     from .recorder import LACKS
 
     found = find_host(hub_class)
     if found is None:
-        if hub_class.supports(HOST_MIX):
+        for capability in filter(hub_class.supports, (HOST_MIX, INTERRUPT_HOST)):
             pytest.fail(
-                f"the hub {hubkit_hub_name} claims HOST_MIX; hubkit_conformance.hosts says what to supply"
+                f"the hub {hubkit_hub_name} claims {capability}; hubkit_conformance.hosts says what to supply"
             )
         request.node.stash[LACKS] = [HOST_MIX]
         pytest.skip(f"the hub {hubkit_hub_name} has no host")

@@ -11,14 +11,16 @@ from hubkit import (
     Event,
     TaskGroup,
     checkpoint,
+    current_hub,
     current_task,
     move_on_after,
+    shield,
     sleep,
     spawn,
     timeout,
 )
 
-from ..tools import LONG, PATIENCE, SHORT, finish, parked, until
+from ..tools import LONG, PATIENCE, SHORT, finish, parked, settle, until
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup, ExceptionGroup
@@ -29,17 +31,23 @@ def fail(error):
 
 
 def test_r09_a_group_is_left_when_all_its_children_have_ended():
-    ended = []
+    gates, children, left = [Event() for _ in range(5)], [], []
 
-    def work(number):
-        sleep(0.002 * number)
-        ended.append(number)
+    def body():
+        with TaskGroup() as group:
+            children.extend(group.spawn(gate.wait, PATIENCE) for gate in gates)
+        left.append(all(child.done() for child in children))
 
-    with TaskGroup() as group:
-        tasks = [group.spawn(work, number) for number in range(5)]
-        assert len(ended) < 5
-    assert sorted(ended) == [0, 1, 2, 3, 4]
-    assert all(task.done() for task in tasks)
+    task = spawn(body)
+    until(lambda: len(children) == 5)
+    parked(task, *children)
+    for gate, child in zip(gates, children, strict=True):
+        settle(current_hub())
+        assert left == [], "it was left, and a child had not ended"
+        gate.set()
+        finish(child)
+    finish(task)
+    assert left == [True]
 
 
 def test_r09_an_empty_group_is_left_at_once():
@@ -148,6 +156,11 @@ def test_r09_the_groups_own_request_does_not_outlive_it():
         with TaskGroup() as group:
             group.spawn(fail, KeyError())
             until(lambda: group.expired)
+    checkpoint()
+    with pytest.raises(ExceptionGroup):
+        with TaskGroup() as group:
+            with shield():  # so that nothing in the block raises it
+                finish(group.spawn(fail, KeyError()))
     checkpoint()
     sleep(SHORT)
 

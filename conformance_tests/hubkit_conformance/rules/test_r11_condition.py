@@ -77,6 +77,8 @@ def test_r11_wait_holds_the_lock_when_it_is_interrupted(way):
         task.cancel()
     finish(task)
     assert held == [True]
+    assert task.cancelled() is (way == "cancel")
+    assert way == "cancel" or task.exception() is None, "it raised without the lock"
     assert free(condition)
 
 

@@ -22,7 +22,7 @@ from hubkit import (
 )
 from hubkit.errors import Closed
 
-from ..tools import LONG, PATIENCE, SHORT, finish, parked, returned, settle, stop
+from ..tools import LONG, PATIENCE, SHORT, finish, parked, parked_in_order, returned, settle, stop, until
 
 
 @pytest.mark.parametrize("make", [Queue, LifoQueue, PriorityQueue])
@@ -58,10 +58,12 @@ def test_r12_a_bounded_queue_never_holds_more_than_its_size(make):
         sizes.append(queue.qsize())
 
     tasks = [spawn(putter, number) for number in range(20)]
+    until(lambda: len(sizes) == 2)
+    settle(current_hub())
+    assert sum(task.done() for task in tasks) == queue.qsize() == 2
     got = []
     for _ in range(20):
-        settle_size = queue.qsize()
-        assert settle_size <= 2
+        assert queue.qsize() <= 2
         got.append(queue.get(timeout=PATIENCE))
     finish(*tasks)
     assert sorted(got) == list(range(20))
@@ -293,6 +295,28 @@ def test_r12_a_slot_that_meets_a_cancel_is_not_lost():
     assert not spawners[1].cancelled()
     assert pool.join(PATIENCE) is True
     assert pool.try_spawn(int) is not None
+
+
+@pytest.mark.parametrize("order", ["slot first", "cancel first"])
+def test_r12_a_slot_handed_to_a_spawner_who_is_cancelled_is_not_lost(order):
+    pool, gate = Pool(1), Event()
+    first = pool.spawn(gate.wait)
+    spawners = parked_in_order(2, lambda number: pool.spawn(int))
+    if order == "slot first":
+        pool.resize(2)
+    spawners[0].cancel()
+    if order == "cancel first":
+        pool.resize(2)
+    finish(*spawners)
+    assert not spawners[1].cancelled()
+    gate.set()
+    finish(first)
+    assert pool.join(PATIENCE) is True
+    gate.clear()
+    tasks = [pool.try_spawn(gate.wait) for _ in range(3)]
+    assert [task is not None for task in tasks] == [True, True, False]
+    gate.set()
+    finish(*tasks[:2])
 
 
 def test_r12_a_pool_maps_in_order_and_unordered():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextvars import ContextVar
 
 import pytest
 
 from hubkit import Event, Queue, checkpoint, current_hub, current_task, now, sleep, spawn
 
-from ..tools import LONG, PATIENCE, finish, parked, settle, stop, until
+from ..tools import LONG, PATIENCE, SHORT, finish, parked, settle, stop, until
 
 variable = ContextVar("variable", default="default")
 
@@ -170,13 +171,18 @@ def test_r13_an_error_in_a_callback_is_logged_and_harms_nobody(caplog):
 
 
 def test_r13_call_soon_from_another_thread_is_noticed_at_once():
-    hub, called = current_hub(), Event()
-    thread = threading.Thread(target=lambda: hub.call_soon(called.set))
-    started = now()
+    hub, called, asked = current_hub(), Event(), []
+
+    def ask_when_the_hub_is_at_rest():
+        time.sleep(SHORT)
+        asked.append(now())
+        hub.call_soon(called.set)
+
+    thread = threading.Thread(target=ask_when_the_hub_is_at_rest)
     thread.start()
     assert called.wait(PATIENCE) is True
+    assert now() - asked[0] < PATIENCE / 2
     thread.join()
-    assert now() - started < PATIENCE / 2
 
 
 def test_r13_callbacks_of_several_threads_are_each_called_once():

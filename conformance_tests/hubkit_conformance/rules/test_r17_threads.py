@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import threading
+import time
 
 import pytest
 
@@ -63,13 +64,20 @@ WAKE_UPS = {
 @pytest.mark.parametrize("verb", WAKE_UPS)
 def test_r17_a_wake_up_from_another_thread_ends_a_wait_at_once(verb):
     wait, wake = WAKE_UPS[verb]()
-    started = now()
     task = spawn(wait)
     parked(task)
-    thread = in_thread(wake)
+
+    def wake_when_the_hub_is_at_rest():
+        time.sleep(SHORT)
+        given = now()
+        wake()
+        return given
+
+    thread = in_thread(wake_when_the_hub_is_at_rest)
     assert task.result(PATIENCE) is True
-    assert now() - started < PATIENCE / 2
-    join(thread)
+    noticed = now()
+    (given,) = join(thread)
+    assert noticed - given < PATIENCE / 2
 
 
 @pytest.mark.parametrize("verb", WAKE_UPS)
@@ -244,6 +252,30 @@ def test_r17_a_finalizer_may_give():
     gc.collect()
     assert [task.result(PATIENCE) for task in waiters] == [True] * 4
     until(lambda: sorted(seen) == ["soon", "spawned"])
+
+
+def test_r17_a_finalizer_may_interrupt_the_very_call_that_it_makes():
+    queue, semaphore, event = Queue(), Semaphore(0), Event()
+
+    def give(item):
+        queue.put(item)
+        semaphore.release()
+        event.set()
+
+    before = gc.get_threshold()
+    gc.collect()
+    try:
+        for number in range(200):
+            gc.set_threshold(1 + number % 17)  # the collector runs after so many things were made: anywhere
+            OnFinalize(lambda number=number: give(("finalizer", number)))
+            give(("call", number))
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    expected = [(who, number) for who in ("call", "finalizer") for number in range(200)]
+    assert sorted(queue.get_nowait() for _ in range(400)) == expected
+    assert queue.empty()
+    assert [semaphore.acquire(blocking=False) for _ in range(401)] == [True] * 400 + [False]
 
 
 def test_r17_a_signal_handler_may_give():

@@ -42,7 +42,7 @@ def many_tasks_wait():
 @needs(MANY_TASKS)
 @pytest.mark.watchdog(120)
 def test_r21_a_hundred_thousand_tasks_wait_at_once(child):
-    finished = child(many_tasks_wait, seconds=115)
+    finished = child(many_tasks_wait, seconds=105)
     assert finished.output.splitlines() == [f"{MANY} {MANY} True"]
     print(finished.errors.strip())
 
