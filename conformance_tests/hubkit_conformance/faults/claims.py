@@ -170,7 +170,7 @@ def claims_per_thread(hub: type[Hub]) -> None:
 @fault("test_r20_run_may_be_called_again", needs=(RESTARTABLE,))
 def claims_restartable(hub: type[Hub]) -> None:
     """RESTARTABLE is claimed, and a second `run` returns at once."""
-    ran = []
+    ran: list[bool] = []
 
     @wrap(hub, "run")
     def run(right: Any, self: Any, main: Any) -> Any:

@@ -20,7 +20,11 @@ from typing import Any
 
 from hubkit.contract import Hub
 
-Install = Callable[[type[Hub]], None]
+#: Takes the class of the hub; as `Any`, for a fault may meddle with what only some classes have.
+Install = Callable[[Any], None]
+
+#: Puts a function in the place of a method.
+Replace = Callable[[Callable[..., Any]], None]
 
 FAULTS: dict[str, Fault] = {}
 
@@ -35,7 +39,7 @@ class Fault:
     tests: tuple[str, ...]  #: functions; the first to fail has found it
     needs: tuple[str, ...] = ()  #: capabilities without which a hub cannot be wrong in this way
     lacks: tuple[str, ...] = ()  #: capabilities with which it cannot
-    base: type[Hub] = Hub  #: whose innards it meddles with
+    base: type[Any] = Hub  #: whose innards it meddles with
 
     @property
     def rules(self) -> str:
@@ -53,7 +57,7 @@ class Fault:
 
 
 def fault(
-    *tests: str, needs: tuple[str, ...] = (), lacks: tuple[str, ...] = (), base: type[Hub] = Hub
+    *tests: str, needs: tuple[str, ...] = (), lacks: tuple[str, ...] = (), base: type[Any] = Hub
 ) -> Callable[[Install], Install]:
     """Enter the decorated function among the faults; `tests` are those that find it."""
 
@@ -67,7 +71,7 @@ def fault(
     return enter
 
 
-def wrap(owner: Any, name: str) -> Callable[[Callable[..., Any]], None]:
+def wrap(owner: Any, name: str) -> Replace:
     """Put the decorated function in the place of `owner.name` (a class's method, a module's function).
 
     It is given the right one first, and then what the caller gave. Other names of the same method

@@ -13,7 +13,7 @@ from hubkit import Cancelled, Task, move_on_after, now, shield, timeout, waiting
 from hubkit.contract import ORDERED_YIELD, Hub
 from hubkit.scopes import Scope
 
-from .fault import fault, wrap
+from .fault import Replace, fault, wrap
 
 
 @fault("test_r04_a_cancel_ends_every_wait")
@@ -164,7 +164,7 @@ def cancel_says_nothing(hub: type[Hub]) -> None:
 # -- timeouts -------------------------------------------------------------------------------------
 
 
-def each_scope(verb: str) -> Any:
+def each_scope(verb: str) -> Replace:
     """Wraps a method of `timeout` and `move_on_after` alike."""
 
     def replace(wrong: Any) -> None:

@@ -16,10 +16,10 @@ from hubkit.errors import InvalidState
 from hubkit.registry import this_task
 from hubkit.waiting import Ticket
 
-from .fault import fault, wrap
+from .fault import Replace, fault, wrap
 
 
-def each_queue(verb: str) -> Any:
+def each_queue(verb: str) -> Replace:
     """Wraps a method of `Queue` and of `SimpleQueue`, of which it may have its own."""
 
     def replace(wrong: Any) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from hubkit import (
     BoundedSemaphore,
-    Cancelled,
     Channel,
     Condition,
     Event,
@@ -268,90 +267,6 @@ def test_r05_an_event_set_and_cleared_at_once_has_woken_its_waiters():
     assert [task.result(PATIENCE) for task in tasks] == [True] * 3
 
 
-# -- an exception that the host throws ------------------------------------------------------------
-
-
-def test_r05_an_item_handed_to_a_killed_task_goes_back_to_the_head(host):
-    queue = Queue()
-    victim = spawn(queue.get)
-    parked(victim)
-    queue.put(1)
-    queue.put(2)
-    host.kill(victim)
-    finish(victim)
-    left = [queue.get(timeout=PATIENCE) for _ in range(1 if not victim.cancelled() else 2)]
-    assert left == [1, 2][-len(left) :]
-    assert queue.empty()
-
-
-def test_r05_an_item_handed_to_a_killed_task_reaches_the_next_getter(host):
-    queue, got = Queue(), []
-    tasks = parked_in_order(2, lambda number: got.append(queue.get()))
-    queue.put("item")
-    host.kill(tasks[0])
-    finish(tasks[0])
-    if not got:
-        finish(tasks[1])
-    assert got == ["item"]
-    stop(*tasks)
-
-
-def test_r05_a_killed_waiter_does_not_swallow_a_later_wake_up(host):
-    queue = Queue()
-    tasks = parked_in_order(2, lambda number: queue.get())
-    host.kill(tasks[0])
-    finish(tasks[0])
-    queue.put("item")
-    assert tasks[1].result(PATIENCE) == "item"
-
-
-@each_lock
-def test_r05_a_lock_handed_to_a_killed_task_goes_to_the_next(make, host):
-    lock = make()
-    lock.acquire()
-
-    def holder():
-        with lock:
-            pass
-
-    tasks = [spawn(holder) for _ in range(2)]
-    parked(*tasks)
-    lock.release()
-    host.kill(tasks[0])
-    finish(*tasks)
-    assert not tasks[1].cancelled()
-    assert_free(lock)
-
-
-def test_r05_a_notification_of_a_killed_waiter_goes_to_the_next(host):
-    condition, woken = Condition(), []
-
-    def waiter(number):
-        with condition:
-            woken.append((number, condition.wait()))
-
-    tasks = parked_in_order(2, waiter)
-    with condition:
-        condition.notify()
-        host.kill(tasks[0])
-    finish(tasks[0])
-    if not woken:
-        finish(tasks[1])
-    assert len(woken) == 1
-    stop(*tasks)
-
-
-def test_r05_a_kill_meets_a_cancel_and_the_hub_goes_on(host):
-    for _ in range(10):
-        task = spawn(sleep, LONG)
-        parked(task)
-        task.cancel()
-        host.kill(task)
-        finish(task)
-        assert task.cancelled()
-        assert spawn(lambda: sleep(0.001) or "fine").result(PATIENCE) == "fine"
-
-
 def test_r05_a_future_wakes_everybody_but_the_cancelled():
     future = Future()
     tasks = parked_in_order(4, lambda number: future.result())
@@ -359,25 +274,3 @@ def test_r05_a_future_wakes_everybody_but_the_cancelled():
     future.set_result("x")
     finish(*tasks)
     assert [None if task.cancelled() else task.result() for task in tasks] == ["x", None, "x", "x"]
-
-
-def test_r05_a_cancel_that_was_thrown_away_with_its_wait_is_still_delivered(host):
-    caught = []
-
-    def waiter():
-        try:
-            sleep(LONG)
-        except BaseException as error:
-            caught.append(type(error))
-        try:
-            sleep(SHORT)
-        except Cancelled as error:
-            caught.append(type(error))
-
-    task = spawn(waiter)
-    parked(task)
-    task.cancel()
-    host.kill(task)
-    finish(task)
-    assert Cancelled in caught
-    assert caught.count(Cancelled) == 1

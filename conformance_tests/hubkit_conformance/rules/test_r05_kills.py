@@ -1,0 +1,150 @@
+"""R05 Nothing lost, nothing doubled: an exception that the host throws meets what is handed over.
+
+Some hosts throw at once, some in their next turn. So that the two meet on either there are two orders, and in
+the second the host gets its turn before anybody else does.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from hubkit import (
+    BoundedSemaphore,
+    Cancelled,
+    Condition,
+    Lock,
+    Queue,
+    RLock,
+    Semaphore,
+    sleep,
+    spawn,
+)
+
+from ..tools import LONG, PATIENCE, SHORT, finish, parked, parked_in_order, stop
+
+LOCKS = {
+    "Lock": Lock,
+    "RLock": RLock,
+    "Semaphore": lambda: Semaphore(1),
+    "BoundedSemaphore": lambda: BoundedSemaphore(1),
+    "Condition": Condition,
+}
+each_lock = pytest.mark.parametrize("make", LOCKS.values(), ids=LOCKS.keys())
+each_order = pytest.mark.parametrize("order", ["gift first", "kill first"])
+
+
+def meet(host, order, task, give):
+    """`give()` hands something to `task`, and the host throws into it, in one instant."""
+    if order == "gift first":
+        give()
+    host.kill(task)
+    if order == "kill first":
+        give()
+        if host.waits_mix:
+            host.sleep(0)
+
+
+@each_order
+def test_r05_an_item_handed_to_a_killed_task_goes_back_to_the_head(host, order):
+    queue = Queue()
+    victim = spawn(queue.get)
+    parked(victim)
+
+    def give():
+        queue.put(1)
+        queue.put(2)
+
+    meet(host, order, victim, give)
+    finish(victim)
+    left = [1, 2] if victim.cancelled() else [2]
+    assert [queue.get(timeout=PATIENCE) for _ in left] == left
+    assert queue.empty()
+
+
+@each_order
+def test_r05_an_item_handed_to_a_killed_task_reaches_the_next_getter(host, order):
+    queue, got = Queue(), []
+    tasks = parked_in_order(2, lambda number: got.append(queue.get()))
+    meet(host, order, tasks[0], lambda: queue.put("item"))
+    finish(tasks[0])
+    if not got:
+        finish(tasks[1])
+    assert got == ["item"]
+    stop(*tasks)
+
+
+def test_r05_a_killed_waiter_does_not_swallow_a_later_wake_up(host):
+    queue = Queue()
+    tasks = parked_in_order(2, lambda number: queue.get())
+    host.kill(tasks[0])
+    finish(tasks[0])
+    queue.put("item")
+    assert tasks[1].result(PATIENCE) == "item"
+
+
+@each_lock
+@each_order
+def test_r05_a_lock_handed_to_a_killed_task_goes_to_the_next(make, order, host):
+    lock = make()
+    lock.acquire()
+
+    def holder():
+        with lock:
+            pass
+
+    tasks = parked_in_order(2, lambda number: holder())
+    meet(host, order, tasks[0], lock.release)
+    finish(*tasks)
+    assert not tasks[1].cancelled()
+    assert spawn(lock.acquire, blocking=False).result(PATIENCE) is True, f"{lock!r} is held by nobody"
+
+
+@each_order
+def test_r05_a_notification_of_a_killed_waiter_goes_to_the_next(host, order):
+    condition, woken = Condition(), []
+
+    def waiter(number):
+        with condition:
+            woken.append((number, condition.wait()))
+
+    tasks = parked_in_order(2, waiter)
+    with condition:
+        meet(host, order, tasks[0], condition.notify)
+    finish(tasks[0])
+    if not woken:
+        finish(tasks[1])
+    assert len(woken) == 1
+    stop(*tasks)
+
+
+def test_r05_a_kill_meets_a_cancel_and_the_hub_goes_on(host):
+    for _ in range(10):
+        task = spawn(sleep, LONG)
+        parked(task)
+        task.cancel()
+        host.kill(task)
+        finish(task)
+        assert task.cancelled()
+        assert spawn(lambda: sleep(0.001) or "fine").result(PATIENCE) == "fine"
+
+
+@each_order
+def test_r05_a_cancel_that_was_thrown_away_with_its_wait_is_still_delivered(host, order):
+    caught = []
+
+    def waiter():
+        try:
+            sleep(LONG)
+        except BaseException as error:
+            caught.append(type(error))
+        try:
+            sleep(SHORT)
+        except Cancelled as error:
+            caught.append(type(error))
+
+    task = spawn(waiter)
+    parked(task)
+    meet(host, order, task, task.cancel)
+    finish(task)
+    assert Cancelled in caught
+    assert caught.count(Cancelled) == 1
