@@ -9,7 +9,7 @@ import time
 import pytest
 
 import hubkit
-from hubkit import Event, Queue, now, sleep, spawn
+from hubkit import Event, Queue, current_hub, now, sleep, spawn
 from hubkit.contract import VIRTUAL_TIME
 
 from ..plugin import lacks
@@ -62,7 +62,8 @@ def test_r18_what_a_handler_fires_for_another_task_is_noticed_at_once(on_alarm):
     task = spawn(queue.get)
     parked(task)
     on_alarm(lambda: queue.put(now()))
-    given = task.result(LONG)  # a limit, or a hub that looks again each second would be in time
+    # With a time limit, or a hub that looks again each second is in time; but not where the clock leaps.
+    given = task.result(None if current_hub().supports(VIRTUAL_TIME) else LONG)
     assert now() - given < SOON
 
 
@@ -108,8 +109,10 @@ def main_waits_for_ctrl_c(how):
     def main():
         for _ in range(3):
             hubkit.spawn(bystander)
-        hubkit.spawn(ticker)
-        hubkit.sleep(0.01)
+        if not hubkit.current_hub().supports(VIRTUAL_TIME):  # there it would make an hour pass
+            hubkit.spawn(ticker)
+            hubkit.sleep(0.01)
+        hubkit.checkpoint()
         print("ready", flush=True)
         try:
             {
