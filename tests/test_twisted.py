@@ -49,9 +49,9 @@ hubkit.run(main)
 """
 
 
-def run(code: str, life: str = "") -> list[str]:
-    out = run_script(textwrap.dedent(code) + life, "twisted", prelude=PRELUDE)
-    return out.splitlines()
+def run(code: str, life: str = "", before: str = "", **variables: str) -> list[str]:
+    program = textwrap.dedent(code) + life
+    return run_script(program, "twisted", prelude=f"{before}\n{PRELUDE}", **variables).splitlines()
 
 
 # -- run_task: from Twisted's code into hubkit's ---------------------------------------------------------
@@ -900,3 +900,63 @@ def test_context_variables_of_the_program_are_seen_by_the_reactor() -> None:
         HUBKIT_RUNS,
     )
     assert out == ["the program's"]
+
+
+# -- other reactors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["epoll", "poll", "select", "asyncio"])
+def test_each_reactor_is_lived_on_and_left(name: str) -> None:
+    out = run(
+        f"""
+        print("{name}reactor" in type(reactor).__module__)
+        """
+        """
+        def main():
+            ticks = []
+            reader, writer = os.pipe()
+            reactor.callLater(0.01, os.write, writer, b"x")
+            hubkit.wait_readable(reader, 20)
+            reactor.callLater(0.01, os.kill, os.getpid(), signal.SIGINT)
+            try:
+                await_(Deferred())
+            except KeyboardInterrupt:
+                return await_(deferToThread(lambda: "fine"))
+        reactor.addSystemEventTrigger("during", "shutdown", print, "shutdown")
+        for _ in range(2):
+            print(hubkit.run(main))
+        """,
+        HUBKIT_TWISTED_REACTOR=name,
+    )
+    assert out == ["True", "fine", "fine", "shutdown"]
+
+
+def test_a_reactor_that_is_installed_stays() -> None:
+    out = run(
+        """
+        print(type(reactor).__name__)
+        print(hubkit.run(lambda: sleep(0.001) or type(reactor).__name__))
+        """,
+        before="from twisted.internet import selectreactor; selectreactor.install()",
+        HUBKIT_TWISTED_REACTOR="epoll",
+    )
+    assert out == ["SelectReactor", "SelectReactor"]
+
+
+def test_a_reactor_that_there_is_not_is_named() -> None:
+    out = run_script(
+        """
+        import hubkit
+        try:
+            hubkit.run(int)
+        except hubkit.NotSupported as error:
+            print(error)
+        """,
+        "twisted",
+        prelude="",
+        HUBKIT_TWISTED_REACTOR="warp",
+    )
+    assert out == (
+        "HUBKIT_TWISTED_REACTOR=warp, and there is no twisted.internet.warpreactor: it may be epoll, poll, "
+        "select, kqueue, asyncio\n"
+    )
