@@ -142,7 +142,7 @@ class TwistedHub(LoopHub):
 
     name = "twisted"
     capabilities = frozenset((ORDERED_YIELD, FIFO_LOCKS, MANY_TASKS, HOST_MIX, RESTARTABLE))
-    remedy = "Have a task wait: hubkit_twisted.run_task(fn, …) gives its Deferred"
+    remedy = "Have a task wait: hubkit_twisted.run_task(fn, …) gives a Deferred, hubkit.spawn(fn) a task"
     host_class = TwistedHost
 
     def awaited(self, what: Watched) -> Generator[Any, Any, Any]:
