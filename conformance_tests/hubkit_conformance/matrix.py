@@ -117,7 +117,7 @@ def render(entries: Mapping[str, Entry], known: Mapping[str, Row]) -> str:
     used = {sign for entry in entries.values() for sign in entry.marks[1:]}
     parts = [
         _table([MARKS_HEAD, *(entry.marks for entry in entries.values())]),
-        "\n".join(f"- {sign} {meaning}" for sign, meaning in LEGEND if sign in used),
+        "\n".join(f"- `{sign}` {meaning}" for sign, meaning in LEGEND if sign in used),
         "The tests behind it:",
         _table([TESTS_HEAD, *(entry.tests for entry in entries.values())]),
     ]

@@ -32,7 +32,7 @@ def matrix(runs: Sequence[Run]) -> str:
 def legend(runs: Sequence[Run]) -> str:
     """What the marks that occur mean."""
     used = {mark(result) for run in runs for result in run.rules}
-    return "\n".join(f"- {sign} {meaning}" for sign, meaning in LEGEND if sign in used)
+    return "\n".join(f"- `{sign}` {meaning}" for sign, meaning in LEGEND if sign in used)
 
 
 def _run(run: Run) -> Iterator[str]:
