@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket as plain_socket
 from contextlib import ExitStack
-from time import monotonic
+from time import monotonic, process_time
 
 import pytest
 
@@ -27,7 +27,7 @@ from ..plugin import needs
 from ..tools import LONG, PATIENCE, finish, parked, returned, until
 
 EACH = 100
-STEP = 0.05  # seconds within which each side must step
+STEP = 0.05  # seconds within which each side must step; of this process, where it is busy all the time
 RUN = 0.5  # seconds of the mixed run
 
 
@@ -164,10 +164,11 @@ def test_r22_guests_that_spin_do_not_starve_the_host(host):
             ticks.append(monotonic())
         over.set()
 
+    start = process_time()
     spinners = [spawn(spinner) for _ in range(10)]
     host.spawn(ticker())
     finish(*spinners)
-    assert len(ticks) >= RUN / STEP
+    assert len(ticks) >= (process_time() - start) / STEP
 
 
 @needs(HOST_MIX)
@@ -178,6 +179,7 @@ def test_r22_a_host_that_spins_does_not_starve_the_guests(host):
         while not over.is_set():
             yield Sleep(0)
 
+    start = process_time()
     for _ in range(10):
         host.spawn(spinner())
     end = now() + RUN
@@ -185,7 +187,7 @@ def test_r22_a_host_that_spins_does_not_starve_the_guests(host):
         sleep(0.005)
         ticks.append(now())
     over.set()
-    assert len(ticks) >= RUN / STEP
+    assert len(ticks) >= (process_time() - start) / STEP
 
 
 @needs(HOST_MIX)
