@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HUBS = ("native", "threads", "virtual", "gevent", "eventlet", "asyncio", "uvloop", "twisted")
+HUBS = ("native", "threads", "virtual", "gevent", "eventlet", "asyncio", "uvloop", "tornado", "twisted")
 
 pytestmark = pytest.mark.watchdog(300)  # the first test builds the wheel
 

@@ -13,7 +13,7 @@ import pytest
 from hubkit import registry
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-HUBS = ("native", "threads", "virtual", "gevent", "eventlet", "asyncio", "uvloop", "twisted")
+HUBS = ("native", "threads", "virtual", "gevent", "eventlet", "asyncio", "uvloop", "tornado", "twisted")
 
 
 @pytest.fixture(params=HUBS)

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 from greenlet import getcurrent, greenlet
 
@@ -34,6 +34,8 @@ class AsyncioHost(Host):
     """One asyncio loop: somebody else's, or one of our own."""
 
     greenlet_tasks = False
+    #: What runs a loop where none runs yet.
+    own_loop: ClassVar[type[loops.OwnLoop]] = loops.OwnLoop
 
     def __init__(self, hub: LoopHub) -> None:
         super().__init__(hub)
@@ -48,13 +50,9 @@ class AsyncioHost(Host):
             self._greenlet = loops.root()  # to begin with: see _call
             self._farewell = loops.Farewell(hub)
         else:
-            self._own = self._greenlet = loops.OwnLoop(self.make_loop(), hub.to_main)
+            self._own = self._greenlet = self.own_loop(hub.to_main)
             self.loop = self._own.loop
             self._own.begin()
-
-    def make_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop to run where none runs yet: the default one of this process."""
-        return asyncio.new_event_loop()
 
     @classmethod
     def loop_here(cls) -> object:

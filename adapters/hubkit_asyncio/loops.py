@@ -42,15 +42,27 @@ def root() -> greenlet:
 class OwnLoop(greenlet):  # type: ignore[misc] # greenlet has no type hints
     """A loop that runs from `begin` to `end` in this greenlet, whatever is raised in it meanwhile."""
 
-    __slots__ = ("_on_error", "holders", "hubkit_task", "loop", "patience")
+    __slots__ = ("holders", "hubkit_task", "loop", "on_error", "patience")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_error: Callable[[BaseException], None]) -> None:
+    def __init__(self, on_error: Callable[[BaseException], None]) -> None:
         super().__init__(None, root())
         self.hubkit_task = None  # hub context
         self.holders = 0
-        self.loop = loop
+        self.on_error = on_error
         self.patience = GRACE  # seconds that asyncio's tasks have for their clean-up in the end
-        self._on_error = on_error
+        self.loop = self.make()
+
+    def make(self) -> asyncio.AbstractEventLoop:
+        """The default loop of this process."""
+        return asyncio.new_event_loop()
+
+    def go(self) -> None:
+        """Run the loop until it is stopped."""
+        self.loop.run_forever()
+
+    def close(self) -> None:
+        """Free what the loop holds."""
+        self.loop.close()
 
     def begin(self) -> None:
         """Start the loop, near the bottom of the stack; returns when it runs.
@@ -65,10 +77,10 @@ class OwnLoop(greenlet):  # type: ignore[misc] # greenlet has no type hints
     def run(self) -> None:
         while True:
             try:
-                self.loop.run_forever()
+                self.go()
                 break
             except BaseException as error:  # Ctrl-C, and what ends like it
-                self._on_error(error)
+                self.on_error(error)
         if self.patience:
             self.loop.run_until_complete(_wind_up(self.patience))
 
@@ -78,7 +90,7 @@ class OwnLoop(greenlet):  # type: ignore[misc] # greenlet has no type hints
             self.parent = getcurrent()  # type: ignore[misc]
             self.loop.stop()
             self.switch()
-        self.loop.close()
+        self.close()
         _ours.discard(self.loop)
 
 
