@@ -51,6 +51,7 @@ class LoopHub(Ring):
         self._in_turn = False
         self._poller: Poller = make_poller(self.fire)
         self.host = self.host_class(self)
+        self._holds = self.host_class.hold is not Host.hold  # else nobody need know who could wake us
         self.host.watch(self._poller.fileno())
         registry.remember(self)
 
@@ -229,7 +230,8 @@ class LoopHub(Ring):
         if when != self._alarm:
             self._alarm = when
             self.host.set_alarm(None if when is None else min(when, self.now() + LONGEST))
-        self.host.hold(when is None and (self._poller.has_waiters() or idleness.outsiders()))
+        if self._holds:
+            self.host.hold(when is None and (self._poller.has_waiters() or idleness.outsiders()))
 
     def rest(self) -> None:
         """Give the CPU to the host; returns when somebody has switched back."""
