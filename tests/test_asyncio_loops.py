@@ -6,8 +6,10 @@ import asyncio
 import gc
 import logging
 import os
+import threading
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,8 +18,20 @@ from greenlet import greenlet
 from scripts import run_script
 
 import hubkit
-from hubkit import Event, checkpoint, current_hub, current_task, registry, sleep, spawn, testing
+from hubkit import (
+    Event,
+    Queue,
+    checkpoint,
+    current_hub,
+    current_task,
+    registry,
+    sleep,
+    spawn,
+    testing,
+    to_thread,
+)
 from hubkit.errors import Cancelled, WrongContext
+from hubkit.green import socket
 from hubkit.tasks import Task
 from hubkit_asyncio import await_, run_task
 from hubkit_conformance.tools import LONG, parked
@@ -253,6 +267,130 @@ def test_t14_ctrl_c_is_the_applications_and_reaches_the_task_as_a_cancel(hub: st
         hub,
     )
     assert out == "ready\ncancelled\ninterrupted\n"
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run_application(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    """`run_application(coroutine)`, on either make of loop."""
+    if request.param == "asyncio":
+        return asyncio.run
+    uvloop = pytest.importorskip("uvloop", reason="not installed: pip install 'hubkit[uvloop]'")
+
+    def run(coroutine: Any) -> Any:
+        loop = uvloop.new_event_loop()
+        try:
+            return loop.run_until_complete(coroutine)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    return run
+
+
+def test_tasks_that_never_wait_do_not_starve_the_application(run_application: Any) -> None:
+    async def main() -> tuple[int, float]:
+        over = Event()
+
+        def spin() -> None:
+            while not over.is_set():
+                checkpoint()
+
+        spinners, ticks, start = [spawn(spin) for _ in range(10)], 0, time.process_time()
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            await asyncio.sleep(0.002)
+            ticks += 1
+        over.set()
+        for spinner in spinners:
+            await spinner
+        return ticks, time.process_time() - start
+
+    ticks, busy = run_application(main())
+    assert ticks >= busy / 0.05
+
+
+def test_an_application_that_never_waits_does_not_starve_the_tasks(run_application: Any) -> None:
+    async def main() -> tuple[int, float]:
+        ticks: list[bool] = []
+
+        def tick() -> None:
+            while True:
+                sleep(0.002)
+                ticks.append(True)
+
+        ticker, start = spawn(tick), time.process_time()
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            await asyncio.sleep(0)
+        ticker.cancel()
+        return len(ticks), time.process_time() - start
+
+    ticks, busy = run_application(main())
+    assert ticks >= busy / 0.05
+
+
+def test_what_comes_from_threads_wakes_an_idle_loop(run_application: Any) -> None:
+    async def main() -> list[str]:
+        queue: Queue[str] = Queue()
+        loop_hub = current_hub()
+
+        def from_thread() -> None:
+            queue.put("put")
+            loop_hub.start(Task(loop_hub, lambda: queue.put("started")))
+            loop_hub.call_soon(lambda: queue.put("called"))
+
+        got = []
+        getter = spawn(lambda: [queue.get() for _ in range(3)])
+        await run_task(parked, getter)
+        thread = threading.Thread(target=from_thread)
+        thread.start()
+        got = await getter
+        await run_task(to_thread, thread.join)
+        return sorted(got)
+
+    assert run_application(main()) == ["called", "put", "started"]
+
+
+def test_sockets_of_hubkit_and_streams_of_asyncio_talk(run_application: Any) -> None:
+    async def main() -> list[bytes]:
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(1000):
+                writer.write(data)
+            writer.close()
+
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+
+        def client(number: int) -> bytes:
+            with socket.create_connection(address) as sock:
+                for turn in range(5):
+                    message = b"%d:%d" % (number, turn)
+                    sock.sendall(message)
+                    assert sock.recv(1000) == message
+            return message
+
+        answers = await asyncio.gather(*[run_task(client, number) for number in range(30)])
+        server.close()
+        await server.wait_closed()
+        return answers
+
+    assert run_application(main()) == [b"%d:4" % number for number in range(30)]
+
+
+def test_tasks_end_in_the_order_of_their_times(run_application: Any) -> None:
+    async def main() -> list[int]:
+        ended: list[int] = []
+        base = hubkit.now()
+
+        def work(number: int) -> None:
+            sleep(base + 0.02 + (number % 7) * 0.003 - hubkit.now())
+            ended.append(number % 7)
+
+        await asyncio.gather(*[spawn(work, number) for number in range(50)])
+        return ended
+
+    ended = run_application(main())
+    assert ended == sorted(ended)
 
 
 # -- a loop of our own ----------------------------------------------------------------------------
