@@ -52,8 +52,8 @@ def await_(awaitable: Awaitable[T], /) -> T:
 
 def _caller() -> tuple[Task[Any], asyncio.AbstractEventLoop]:
     hub = current_hub()
-    loop = getattr(getattr(hub, "host", None), "loop", None)
-    if not isinstance(loop, asyncio.AbstractEventLoop):
+    loop: Any = getattr(getattr(hub, "host", None), "loop", None)
+    if not hasattr(loop, "create_task"):
         raise WrongContext(
             f"await_() needs an asyncio loop, and this is the {hub.name} hub. Choose one that has a loop, as "
             "hubkit.use('asyncio') does, or from another thread use asyncio.run_coroutine_threadsafe()"

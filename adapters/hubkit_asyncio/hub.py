@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from greenlet import getcurrent, greenlet
 
@@ -45,8 +45,9 @@ class AsyncioHost(Host):
         self._fd = -1
         self._called = False  # while the loop is in a call of ours
         self._own: loops.OwnLoop | None = None
-        if isinstance(hub.loop, asyncio.AbstractEventLoop):
-            self.loop = hub.loop
+        self.loop: asyncio.AbstractEventLoop
+        if hub.loop is not None:
+            self.loop = cast("asyncio.AbstractEventLoop", hub.loop)
             self._greenlet = loops.root()  # to begin with: see _call
             self._farewell = loops.Farewell(hub)
         else:

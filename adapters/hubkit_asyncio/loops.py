@@ -86,12 +86,14 @@ class OwnLoop(greenlet):  # type: ignore[misc] # greenlet has no type hints
 
     def end(self) -> None:
         """Stop the loop and close it; returns when that is done."""
-        if not self.dead:
-            self.parent = getcurrent()  # type: ignore[misc]
-            self.loop.stop()
-            self.switch()
-        self.close()
-        _ours.discard(self.loop)
+        try:
+            if not self.dead:
+                self.parent = getcurrent()  # type: ignore[misc]
+                self.loop.stop()
+                self.switch()
+        finally:
+            self.close()
+            _ours.discard(self.loop)
 
 
 async def _wind_up(patience: float) -> None:
@@ -130,9 +132,10 @@ async def _until_the_end(hub: LoopHub) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        if not hub.closed():
-            if hub.tasks:
+        try:
+            if hub.tasks and not hub.closed():
                 await run_task(end_tasks, [hub], GRACE)
+        finally:
             hub.close()
 
 
