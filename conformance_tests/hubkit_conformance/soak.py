@@ -20,6 +20,9 @@ from pathlib import Path
 from time import monotonic
 
 from hubkit import registry
+from hubkit.errors import HubError
+
+from .loading import load
 
 #: Keeps a processor busy until its parent is gone, by hook (its stdin ends) or by crook.
 BUSY = """
@@ -68,7 +71,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--load", type=int, default=2 * (os.cpu_count() or 1), help="processes that keep the machine busy"
     )
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        for hub in options.hub or ():
+            load(hub)
+    except HubError as error:
+        parser.error(str(error))
+    return options
 
 
 def _round(hub: str, options: list[str]) -> tuple[int, str]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import monotonic
 
 from hubkit import registry
+from hubkit.errors import HubError
 
+from ..loading import load
 from . import CONTROL, FAULTS, Fault
 from .trial import RULES, Verdict, places, run
 
@@ -30,7 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(COLUMNS.format(fault.name, "", fault.rules, fault.text))
         return 0
     started = monotonic()
-    hubs = {fault.name: _hub_for(fault, options.hub) for fault in faults}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some hosts warn of themselves when they are imported
+        hubs = {fault.name: _hub_for(fault, options.hub) for fault in faults}
     wanting = [] if options.no_control else _control(faults, hubs)
     print(COLUMNS.format("fault", "hub", "rule", "found by"))
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -62,15 +67,19 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.fault if name not in FAULTS]:
         parser.error(f"there is no fault called {', '.join(unknown)}; type --list to see them")
+    try:
+        load(options.hub)
+    except HubError as error:
+        parser.error(str(error))
     return options
 
 
 def _hub_for(fault: Fault, wanted: str) -> str | None:
     """The wanted hub, or else the one that claims most of those that can be wrong in this way, if any."""
-    if fault.suits(registry.load(wanted)):
+    if fault.suits(load(wanted)):
         return wanted
-    others = [name for name in registry.available_hubs() if fault.suits(registry.load(name))]
-    return max(others, key=lambda name: len(registry.load(name).capabilities), default=None)
+    others = [name for name in registry.available_hubs() if fault.suits(load(name))]
+    return max(others, key=lambda name: len(load(name).capabilities), default=None)
 
 
 def _control(faults: list[Fault], hubs: dict[str, str | None]) -> list[str]:
