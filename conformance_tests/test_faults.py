@@ -114,7 +114,7 @@ def test_the_command_fails_for_a_fault_that_survives_its_tests(capsys, monkeypat
 
 
 def test_the_command_fails_if_the_tests_fail_without_a_fault(capsys, monkeypatch):
-    monkeypatch.setattr(__main__, "run", lambda *args, **kwargs: trial.Verdict("test_r01_x"))
+    monkeypatch.setattr(__main__, "run", lambda *args, **kwargs: trial.Verdict("test_r01_x", status=1))
     assert __main__.main(["yield-does-nothing"]) == 1
     assert "native without a fault" in capsys.readouterr().out
 

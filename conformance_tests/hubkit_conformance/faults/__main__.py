@@ -90,7 +90,7 @@ def _control(faults: list[Fault], hubs: dict[str, str | None]) -> list[str]:
         tests = {place[test]: None for fault in faults if hubs[fault.name] == hub for test in fault.tests}
         verdict = run(hub, CONTROL, list(tests), stop=False)
         print(f"without a fault {hub}: {verdict.why}, {verdict.seconds:.0f} s", flush=True)
-        if verdict.found or not verdict.ran:
+        if verdict.status != 0:
             print(verdict.output)
             wanting.append(f"{hub} without a fault")
     return wanting

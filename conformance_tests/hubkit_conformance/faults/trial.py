@@ -34,6 +34,7 @@ class Verdict:
     ran: int = 0  #: tests that passed
     why: str = ""  #: what else there is to say
     seconds: float = 0.0
+    status: int | None = 0  #: of pytest
     output: str = ""
 
     @property
@@ -62,7 +63,7 @@ def run(hub: str, fault: str, tests: list[str], stop: bool = True) -> Verdict:
     result = runs[0] if runs else Run(hub)
     by, why = conclude(status, result, output)
     ran = result.count(PASSED)
-    return Verdict(by, ran, why or f"{ran} tests pass", monotonic() - started, output)
+    return Verdict(by, ran, why or f"{ran} tests pass", monotonic() - started, status, output)
 
 
 def _call(hub: str, fault: str, arguments: list[str]) -> tuple[int | None, str]:

@@ -18,10 +18,10 @@ from hubkit import Task, checkpoint, move_on_after, now, sleep, spawn
 from ..games import GAMES, Game
 from ..hosts import Host, find_host
 from ..lock_games import ConditionGame
-from ..tools import PATIENCE, finish, until
+from ..tools import finish, until
 
 SECONDS = 0.8  # of plays for each game
-PLAYS = 5000  # at most
+AT_LEAST, AT_MOST = 10, 5000  # plays, on a machine however slow or fast
 SEED = int(os.environ.get("HUBKIT_SEED", "1"))
 
 
@@ -123,7 +123,7 @@ def test_r05_stress_nothing_is_lost_or_doubled_whatever_meets(game, hub_class):
     host = find_host(hub_class)
     end = monotonic() + SECONDS
     plays = 0
-    while monotonic() < end and plays < PLAYS:
+    while plays < AT_LEAST or (monotonic() < end and plays < AT_MOST):
         play = None
         try:
             play = Play(GAMES[game], SEED + plays, host)
@@ -135,4 +135,3 @@ def test_r05_stress_nothing_is_lost_or_doubled_whatever_meets(game, hub_class):
                 play.game.close()
         plays += 1
     print(f"{game}: {plays} plays")
-    assert plays > PATIENCE
