@@ -76,7 +76,7 @@ def a_task_will_not_end():
         hubkit.spawn(stubborn)
         hubkit.sleep(0.01)
 
-    hubkit.run(main)
+    hubkit.run(main, grace=0.1)
     print("after run")
 
 
