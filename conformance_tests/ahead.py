@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,7 @@ def main(folder: Path, jobs: int) -> None:
     if sys.stdin.buffer.read(1) == FOREGROUND_WAITS:
         Thread(target=work, daemon=True).start()
         sys.stdin.buffer.read()
+    shutil.rmtree(folder, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 

@@ -107,7 +107,7 @@ def test_close_ends_what_a_call_has_started(pipe):
         assert reader.read() == ""  # the end: nobody holds the other side any more
 
 
-def test_the_death_of_the_session_ends_it_too(pipe):
+def test_the_death_of_the_session_ends_it_too(pipe, tmp_path):
     held = pipe("held")
     session = f"""
         import os, sys
@@ -119,13 +119,15 @@ def test_the_death_of_the_session_ends_it_too(pipe):
         sys.stdin.read()
     """
     program = "\n".join(line.strip() for line in session.splitlines())
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with (
-        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as process,
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, env=environment) as process,
         held.open() as reader,
     ):
         assert reader.readline() == "begun\n"
         process.kill()
         assert reader.read() == ""
+    assert os.listdir(tmp_path) == ["held"]
 
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "many", ""])
