@@ -113,7 +113,7 @@ class SizedSlots(Slots):
         self._joiners.add(ticket)
         if not self._busy:
             self._joiners.wake_all()
-        return wait(ticket, timeout, self._joiners.discard) is WOKEN
+        return wait(ticket, timeout, self._joiners.discard) is WOKEN or not self._busy
 
     @property
     def busy(self) -> bool:

@@ -68,4 +68,4 @@ class Tally:
         self._joiners.add(ticket)
         if self.count() <= 0:
             self._joiners.wake_all()
-        return wait(ticket, timeout, self._joiners.discard) is WOKEN
+        return wait(ticket, timeout, self._joiners.discard) is WOKEN or self.count() <= 0

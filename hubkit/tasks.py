@@ -282,7 +282,7 @@ class Task(Watched, Generic[T]):
             return False
         ticket = Ticket(me)
         self._watch(ticket)
-        return wait(ticket, timeout, self._forget_watcher) is self
+        return wait(ticket, timeout, self._forget_watcher) is self or self._state == DONE
 
     def result(self, timeout: float | None = None) -> T:
         """Wait for the end and return the function's value, or raise its error.
