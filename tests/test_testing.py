@@ -10,7 +10,7 @@ from hubkit.errors import UnknownHub
 from hubkit.futures import Future
 from hubkit.registry import current_hub
 from hubkit.running import sleep
-from hubkit.tasks import spawn, spawn_later
+from hubkit.tasks import current_task, spawn, spawn_later
 from hubkit.waiting import latched
 from hubkit_conformance.tools import LONG, PATIENCE, parked
 
@@ -66,6 +66,20 @@ def test_override_in_override(adapter: Adapter) -> None:
         with testing.override(adapter.hub):
             assert spawn(int).result(PATIENCE) == 0
         assert current_hub() is outer
+        assert spawn(int).result(PATIENCE) == 0
+
+
+def test_override_by_another_hub_has_a_main_task_of_its_own(adapter: Adapter) -> None:
+    with testing.override(adapter.hub):
+        outer = current_task()
+        spawn(int).join()
+        with testing.override("virtual"):
+            inner = current_task()
+            assert inner is not None
+            assert inner.hub is current_hub()
+            assert (inner is outer) == (adapter.name == "virtual")
+            sleep(LONG)
+        assert current_task() is outer
         assert spawn(int).result(PATIENCE) == 0
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from greenlet import getcurrent
 
 from .. import registry
 from ..contract import Hub
@@ -16,8 +19,8 @@ from ..running import GRACE, end_tasks
 
 
 @contextmanager
-def override(name: str, grace: float | None = GRACE) -> Iterator[type[Hub]]:
-    """In the block this process runs on the hub `name`, a registered one or "module:Class".
+def override(name: str | type[Hub], grace: float | None = GRACE) -> Iterator[type[Hub]]:
+    """In the block this process runs on the hub `name`: a registered one, "module:Class", or a class.
 
     What was chosen before is set aside, and comes back with its hubs when the block is left. Then the tasks
     left on the hubs made inside are cancelled and joined for at most `grace` seconds, as by `run`, and
@@ -27,10 +30,11 @@ def override(name: str, grace: float | None = GRACE) -> Iterator[type[Hub]]:
     Switches: if it must wait, on leaving. Call from: a thread that runs no task. Raises: UnknownHub,
     HubNotInstalled, InvalidHub.
     """
-    hub_class = registry.load(name)
+    hub_class = registry.load(name) if isinstance(name, str) else name
     choice, cache, before = registry._choice, registry._cache, registry.hubs()
     registry._choice = registry.Choice(hub_class.name, hub_class, f"hubkit.testing.override({name!r})")
     registry._cache = ThreadLocal()
+    adopted = _set_task_aside(hub_class)
     try:
         yield hub_class
     finally:
@@ -48,3 +52,13 @@ def override(name: str, grace: float | None = GRACE) -> Iterator[type[Hub]]:
                     registry.forget(hub)
         finally:
             registry._choice, registry._cache = choice, cache
+            vars(getcurrent()).update(adopted)
+
+
+def _set_task_aside(hub_class: type[Hub]) -> dict[str, Any]:
+    """What a hub of another class has hung on this greenlet when it made a task of it."""
+    mine = vars(getcurrent())
+    task = mine.get("hubkit_task")
+    if task is None or type(task.hub) is hub_class:
+        return {}
+    return {name: mine.pop(name) for name in ("hubkit_task", "holders") if name in mine}
