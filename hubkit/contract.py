@@ -14,7 +14,7 @@ hooks are a quarter of this and whose scheduler is already held to every rule.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -278,6 +278,28 @@ class Hub(abc.ABC):
     def after_fork(self) -> None:
         """Called in a forked child: keep the task that forked, drop the others without unwinding."""
 
+    def steer(self, steering: Steering) -> None:
+        """Let `steering` say which ready task runs next, and where one is stopped for another. For tests.
+
+        Switches: never. Call from: the hub's thread, before its first task. Raises: NotSupported.
+        """
+        raise NotSupported(
+            f"on the {self.name} hub nobody else can say who runs next: choose one that has {VIRTUAL_TIME}"
+        )
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass on a simulated clock, as if the caller had computed for so long. For tests.
+
+        Switches: never. Call from: the hub's thread. Raises: NotSupported.
+        """
+        raise NotSupported(f"the {self.name} hub's clock is the world's: choose one that has {VIRTUAL_TIME}")
+
+    def at_verb(self, task: Task[Any]) -> None:
+        """`task`, the caller, is at the entry of a verb that can wait: a steered hub may let others run.
+
+        Called only while something is in `waiting.latched`, which costs the other hubs nothing.
+        """
+
     def interrupt_host(self, task: Task[Any]) -> bool:
         """Deliver `task`'s request inside a wait of the host's own; False if the hub cannot."""
         return False
@@ -285,6 +307,26 @@ class Hub(abc.ABC):
 
 #: The verbs that a hub class must define, for the check at registration.
 VERBS = tuple(sorted(Hub.__abstractmethods__))
+
+
+class Steering(Protocol):
+    """Decides in the place of a hub's own order; see `Hub.steer`. Its answers must not depend on chance
+    that cannot be repeated. Called in the greenlet of who runs until then: it must not wait."""
+
+    #: Whether the clock may move on to the next timer although tasks are ready.
+    time_passes: bool
+
+    def next(self, ready: Sequence[Any], timers: bool) -> int:
+        """Which of the ready tasks (or what runs callbacks) is next; 0 is the one whose turn it is.
+
+        `len(ready)`, if there are `timers` and time may pass: first the next timer is due.
+        """
+
+    def preempt(self, task: Task[Any], ready: Sequence[Any], timers: bool) -> int:
+        """0: `task` goes on into the verb that it has called; n: `ready[n - 1]` runs before it.
+
+        `len(ready) + 1`, if there are `timers` and time may pass: the next timer is due, then it goes on.
+        """
 
 
 class Owner(Protocol):

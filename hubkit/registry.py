@@ -34,6 +34,7 @@ class Defaults(NamedTuple):
 
     library: str = "threads"  # right inside any program
     program: str = "native"  # for `hubkit run`, where the program is ours to start
+    tests: str = "virtual"  # for `hubkit.testing`, where the time and the order are
 
 
 DEFAULTS = Defaults()

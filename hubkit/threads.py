@@ -41,11 +41,13 @@ def to_thread(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     places = _places
     places.take(task)
     call = _Call(Ticket(task), places)
+    _calls[call] = None
     try:
         if latched:
             deliver_latched()  # asked to stop while it queued: then do not begin
         run_in_thread(partial(copy_context().run, fn, *args, **kwargs), call.end)
     except BaseException:
+        del _calls[call]
         places.give_back()
         raise
     wait(call.ticket)
@@ -66,6 +68,14 @@ def set_thread_limit(limit: int) -> None:
     _places.resize(limit)
 
 
+def calls_under_way() -> bool:
+    """Whether a thread runs a call of `to_thread`, or is about to tell of its end. For hubs.
+
+    Switches: never. Call from: any thread. Raises: nothing.
+    """
+    return bool(_calls)
+
+
 class _Call:
     """One call, its place, and its end."""
 
@@ -83,6 +93,7 @@ class _Call:
         self.value, self.error = value, error
         if not self.ticket.task.hub.fire(self.ticket, WOKEN):
             self.value = self.error = None
+        _calls.pop(self, None)  # last: who looks whether there are any must not miss the one that ends
 
     def outcome(self) -> Any:
         error, self.error = self.error, None
@@ -144,12 +155,14 @@ class _Places:
 
 
 _places = _Places(min(32, (os.cpu_count() or 1) + 4))
+_calls: dict[_Call, None] = {}  # those that have not told their ends
 
 
 def _in_child() -> None:
     """After a fork: the calls that ran are the parent's."""
     global _places
     _places = _Places(_places.limit)
+    _calls.clear()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -84,8 +84,12 @@ def deliver_latched() -> None:
     """Raise what is latched for the calling task, if anything. Called when `latched` is not empty."""
     from .registry import current_hub
 
-    task = current_hub().current()
-    if task is not None and task in latched:
+    hub = current_hub()
+    task = hub.current()
+    if task is None:
+        return
+    hub.at_verb(task)
+    if task in latched:
         task.deliver()
 
 

@@ -16,6 +16,7 @@ from hubkit import (
     TaskGroup,
     checkpoint,
     current_hub,
+    idleness,
     move_on_after,
     now,
     sleep,
@@ -29,6 +30,7 @@ from hubkit.errors import Deadlock
 from hubkit.green import socket
 from hubkit_conformance.tools import LONG, PATIENCE
 from hubkit_virtual.hub import VirtualHub
+from hubkit_virtual.outsiders import SILENCE
 
 HOUR = 3600.0
 
@@ -161,6 +163,24 @@ def test_the_clock_is_a_real_one_beside_a_thread_and_leaps_when_it_has_ended() -
     assert time.monotonic() - began < PATIENCE
 
 
+def test_a_thread_that_says_nothing_is_not_waited_for_for_ever() -> None:
+    gate, event = threading.Event(), Event()
+
+    def speak() -> None:
+        gate.wait(6 * PATIENCE)
+        event.set()
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    began = time.monotonic()
+    for _ in range(100):
+        sleep(LONG)
+    assert SILENCE - 0.1 <= time.monotonic() - began < 3 * PATIENCE, "once is enough"
+    gate.set()
+    assert event.wait() is True
+    thread.join()
+
+
 def test_tasks_that_never_wait_do_not_stop_time_for_ever() -> None:
     over = Event()
 
@@ -208,7 +228,7 @@ def test_a_deadlock_is_told_at_once_and_names_who_waits_on_what() -> None:
 
 
 def test_nothing_to_wait_for_is_a_deadlock_here_too() -> None:
-    if threading.active_count() > 1:
+    if idleness.outsiders():
         pytest.skip("another test has left a thread that might still wake somebody")
     with pytest.raises(Deadlock):
         Event().wait()

@@ -27,8 +27,8 @@ class Clock:
 
     def leap(self, when: float) -> None:
         """It is `when` now, unless that has passed."""
-        time, _ = self._state
-        self._state = max(time, when), None
+        running = self._state[1] is not None
+        self._state = max(self.now(), when), monotonic() if running else None
 
     def start(self) -> None:
         """Let real time pass from here on."""

@@ -13,9 +13,10 @@ from typing import Any
 
 from greenlet import getcurrent
 
-from .. import registry, waiting
+from .. import registry, running, waiting
 from ..contract import Hub
 from ..tasks import NEW, Task
+from .points import POINT
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -54,13 +55,22 @@ def _stack(innermost: FrameType) -> list[FrameType]:
     """The task's own frames, outermost first: not what carries it, nor how it is suspended or looked at."""
     frames: list[FrameType] = []
     frame: FrameType | None = innermost
-    while frame is not None and frame.f_code is not Task.run.__code__:
+    while frame is not None and not is_base(frame):
         if frame.f_code is waiting.wait.__code__ or frame.f_globals is globals():
             frames.clear()
-        else:
+        elif frame.f_code is not POINT:
             frames.append(frame)
         frame = frame.f_back
     return frames[::-1]
+
+
+def is_base(frame: FrameType) -> bool:
+    """Whether it calls the function of a task, of `run` or of `explore`."""
+    code = frame.f_code
+    if code is Task.run.__code__:
+        return True
+    module = frame.f_globals.get("__name__")
+    return (module, code.co_name) in ((running.__name__, "main"), (f"{_PACKAGE}.testing.one_run", "_main"))
 
 
 def _frame(task: Task[Any]) -> FrameType | None:
