@@ -55,7 +55,8 @@ def test_hubs_plugin_and_command_are_registered(wheel: zipfile.ZipFile) -> None:
     parser = configparser.ConfigParser()
     parser.read_string(wheel.read(path).decode())
     assert dict(parser["hubkit.hubs"]) == {hub: f"hubkit_{hub}:adapter" for hub in HUBS}
-    assert dict(parser["pytest11"]) == {"hubkit_conformance": "hubkit_conformance.plugin"}
+    plugins = {"hubkit_conformance": "hubkit_conformance.plugin", "hubkit": "hubkit_pytest.plugin"}
+    assert dict(parser["pytest11"]) == plugins
     assert dict(parser["console_scripts"]) == {"hubkit": "hubkit.cli:main"}
 
 
