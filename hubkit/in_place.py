@@ -39,8 +39,8 @@ class InPlaceHub(LoopHub):
         finally:
             self._awake = True
             g.hubkit_task = task
-        if raised is not None:
-            self._raise_in_main(raised, g)
+        if raised is not None and self._raise_in_main(raised, g):
+            return  # switched back to: its turn has come, and whoever else is ready is behind it
         self._fire_due()
         self._new_slice()
         self.switch(g)  # who was woken before this greenlet runs before it
@@ -61,14 +61,16 @@ class InPlaceHub(LoopHub):
     def _may_be_woken(self) -> bool:
         return idleness.outsiders() or idleness.telling() or bool(self._ready)
 
-    def _raise_in_main(self, error: BaseException, g: greenlet) -> None:
+    def _raise_in_main(self, error: BaseException, g: greenlet) -> bool:
+        """Whether others have run meanwhile."""
         main = self.main
         if main is None or main.done() or main.carrier is g:
             raise error
         if isinstance(error, Deadlock):
             main.carrier.throw(error)  # not as a request: a shield would put it off for ever
-        else:
-            main.interrupt(error)
+            return True
+        main.interrupt(error)
+        return False
 
     def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
         """End `poll_in_place` when `fd` is readable."""

@@ -356,6 +356,31 @@ def test_t13_no_deadlock_while_a_thread_or_handler_may_wake(hub: str) -> None:
     assert out == "thread\nhandler\n"
 
 
+@pytest.mark.parametrize("hub", _params("native", "gevent", "gevent-libuv"))
+def test_t13_the_task_on_whose_stack_a_deadlock_was_seen_is_woken_as_any_other(hub: str) -> None:
+    out = run_script(
+        """
+        def both(first, second):
+            with first:
+                hubkit.checkpoint()
+                with second:
+                    pass
+
+        def main():
+            one, other = hubkit.Lock(), hubkit.Lock()
+            a, b = spawn(both, one, other), spawn(both, other, one)
+            a.join()
+
+        try:
+            hubkit.run(main, grace=None)
+        except errors.Deadlock as error:
+            print(str(error).count("in Lock.acquire() of"))
+        """,
+        hub,
+    )
+    assert out == "2\n"
+
+
 @pytest.mark.parametrize("hub", _params("native"))
 def test_t13_no_deadlock_while_a_thread_is_about_to_tell_the_end_of_its_job(hub: str) -> None:
     """Counted as idle by then, so that a job started in return finds it."""
