@@ -1,7 +1,7 @@
 """Which hub serves the caller: choosing one, once, and finding it again, fast.
 
 What must live here: the choice and who made it, the entry points, the per-thread cache. What this file
-must not know: any hub by name but the two defaults below; a host is never imported to look.
+must not know: any hub by name but the defaults below; a host is never imported to look.
 
 Order: `use(name)`, else the variable HUBKIT_BACKEND, else what an adapter detects in the modules that
 are imported already, else DEFAULTS. The choice falls at the first `spawn`, `run` or call that must
