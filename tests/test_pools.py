@@ -400,7 +400,9 @@ def test_an_iterable_without_end(name: str) -> None:
 
     results = maps(pool)[name](lambda number: number, numbers())
     assert taken == []
-    assert sorted(next(results) for _ in range(10)) == list(range(10))
+    got = [next(results) for _ in range(10)]
+    assert len(set(got)) == 10
+    assert set(got) <= set(taken)  # a task that comes late, where threads are, is overtaken by more than one
     assert len(taken) <= 10 + 2 * pool.size + 1
     results.close()
     assert_idle(pool, 2)
