@@ -22,7 +22,7 @@ demo: $(STAMP) ## run the demo service on each installed hub and print a table
 	$(BIN)/hubkit demo
 
 test: $(STAMP) ## run the tests, and the conformance suite on all hubs; ARGS= goes to pytest
-	$(BIN)/python -m pytest -rs tests conformance_tests $(ARGS)
+	$(BIN)/python -m pytest -rfEs tests conformance_tests $(ARGS)
 
 mutants: $(STAMP) ## seeded faults: wrong hubs and primitives, and which test finds which; ARGS= as --help says
 	$(BIN)/python -m hubkit_conformance.faults $(ARGS)

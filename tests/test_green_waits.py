@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sockets import connected, every_stream, fill, has_data
 
-from hubkit import Busy, Cancelled, Closed, checkpoint, move_on_after, sleep, spawn, timeout
+from hubkit import Busy, Cancelled, Closed, checkpoint, current_task, move_on_after, sleep, spawn, timeout
 from hubkit.green import endpoint, socket
 from hubkit.waiting import WOKEN
 from hubkit_conformance.tools import PATIENCE, SHORT, finish, not_before, parked, stop, until
@@ -107,6 +107,8 @@ def test_what_cannot_wait_is_not_cancelled() -> None:
         ours.settimeout(0)
 
         def body() -> bytes:
+            me = current_task()
+            assert me is not None
             me.cancel()
             with pytest.raises(BlockingIOError):
                 ours.recv(1)
@@ -116,8 +118,7 @@ def test_what_cannot_wait_is_not_cancelled() -> None:
                 sleep(0)
             return theirs.recv(10)
 
-        me = spawn(body)
-        assert me.result(PATIENCE) == b"xy"
+        assert spawn(body).result(PATIENCE) == b"xy"
 
 
 @pytest.mark.parametrize(

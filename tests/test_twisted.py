@@ -763,10 +763,9 @@ def test_the_reactor_lives_on_between_two_runs_and_stops_at_exit() -> None:
         """
         reactor.addSystemEventTrigger("during", "shutdown", print, "shutdown")
         def main():
-            fired = await_(deferLater(reactor, 0.001, lambda: "fired"))
+            print(await_(deferLater(reactor, 0.001, lambda: "fired")))
             reactor.callLater(0, print, "a call of the first run")
-            return fired
-        print(hubkit.run(main))
+        hubkit.run(main)
         print(hubkit.run(lambda: sleep(0.001) or reactor.running))
         print("end of the program")
         """
