@@ -13,17 +13,16 @@ from operator import index
 from threading import BrokenBarrierError
 from typing import Any
 
-from .registry import this_task
 from .waiting import (
     CLOSED,
     TIMED_OUT,
     WOKEN,
     Outcome,
-    Ticket,
     WaitQueue,
     check_timeout,
     deliver_latched,
     latched,
+    own_ticket,
     wait,
 )
 
@@ -179,8 +178,8 @@ class _Round:
         return self._wait(None)
 
     def _wait(self, timeout: float | None) -> Any:
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         self.waiters.add(ticket)
         if self.outcome is not None:
             self.waiters.wake_all(self.outcome)
-        return wait(ticket, timeout, self.waiters.discard)
+        return wait(ticket, timeout, self.waiters)

@@ -21,11 +21,13 @@ _log = logging.getLogger("hubkit")
 class Callbacks:
     """All callbacks that are due, carried by a worker like a task; `current()` is None meanwhile."""
 
-    __slots__ = ("carrier", "context", "due", "hub", "ringed")
+    __slots__ = ("carrier", "context", "due", "hub", "resume", "ringed", "ticket")
 
     def __init__(self, hub: Ring) -> None:
         self.hub = hub
         self.carrier: Any = None
+        self.resume: Any = None
+        self.ticket = None  # it never waits
         self.context: Context | None = None
         self.ringed = False
         self.due: deque[tuple[Context, Callable[[], object]]] = deque()

@@ -15,7 +15,6 @@ from queue import Empty, Full
 from typing import Any, Generic, TypeVar
 
 from .errors import Closed
-from .registry import this_task
 from .waiting import (
     CLOSED,
     TIMED_OUT,
@@ -25,6 +24,7 @@ from .waiting import (
     check_timeout,
     deliver_latched,
     latched,
+    own_ticket,
     wait,
 )
 
@@ -64,10 +64,10 @@ class Channel(Generic[T]):
             return
         if not block or timeout == 0:
             raise Full
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         self._offers[ticket] = item
         self._match()
-        outcome = wait(ticket, timeout, self._withdraw)
+        outcome = wait(ticket, timeout, self)
         if outcome is TIMED_OUT:
             raise Full
         if outcome is CLOSED:
@@ -82,6 +82,7 @@ class Channel(Generic[T]):
 
     def _withdraw(self, ticket: Ticket) -> None:
         self._offers.pop(ticket, None)
+        self._getters.discard(ticket)
 
     def _hand_to_getter(self, item: T) -> bool:
         getters = self._getters
@@ -113,10 +114,10 @@ class Channel(Generic[T]):
             raise Closed(f"{self!r} is closed: nothing more will come")
         if not block or timeout == 0:
             raise Empty
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         self._getters.add(ticket)
         self._match()
-        outcome = wait(ticket, timeout, self._getters.discard, self._undo)
+        outcome = wait(ticket, timeout, self)
         if outcome is TIMED_OUT:
             raise Empty
         if outcome is CLOSED:
@@ -133,7 +134,7 @@ class Channel(Generic[T]):
 
     def _undo(self, outcome: Any) -> None:
         """Something was thrown into a getter in the instant in which an item was handed to it."""
-        if outcome is not CLOSED:
+        if type(outcome) is tuple:
             self._owed.appendleft(outcome[0])
             self._match()
 

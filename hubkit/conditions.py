@@ -14,7 +14,7 @@ from .errors import HubError
 from .locks import Lock, RLock
 from .registry import this_task
 from .scopes import shield
-from .waiting import WOKEN, Ticket, WaitQueue, check_timeout, deliver_latched, latched, wait
+from .waiting import WOKEN, Ticket, WaitQueue, check_timeout, deliver_latched, latched, own_ticket, wait
 
 T = TypeVar("T")
 
@@ -81,19 +81,19 @@ class Condition:
         if latched:
             deliver_latched()
         self._check_held("wait")
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         self._waiters.add(ticket)
         saved = self._lock._release_save()
         woken = False
         try:
-            woken = wait(ticket, timeout, self._waiters.discard, self._pass_on) is WOKEN
+            woken = wait(ticket, timeout, self) is WOKEN
         finally:
             try:
                 with shield():
                     self._take_again(saved)
             except BaseException:
                 if woken:
-                    self._pass_on(WOKEN)
+                    self._undo(WOKEN)
                 raise
         return woken
 
@@ -131,7 +131,10 @@ class Condition:
             self._take_again(saved)
             raise
 
-    def _pass_on(self, outcome: Any) -> None:
+    def _withdraw(self, ticket: Ticket) -> None:
+        self._waiters.discard(ticket)
+
+    def _undo(self, outcome: Any) -> None:
         """Give the notification of a waiter that ends by an exception to the next."""
         if outcome is WOKEN:
             self._waiters.wake_one()
@@ -160,4 +163,4 @@ class Condition:
             raise RuntimeError(f"{verb}() without the lock: call it inside `with condition:`")
 
     def __repr__(self) -> str:
-        return f"<Condition on {self._lock!r}, {len(self._waiters)} waiting>"
+        return f"<Condition on {self._lock!r}, {self._waiters.alive()} waiting>"

@@ -32,24 +32,22 @@ class Crew:
         self._starter: Starter | None = None
         self.forked: Task[Any] | None = None  # in a forked child: the process ends with it
 
-    def carry(self, task: Any, g: greenlet) -> bool:
-        """Have a worker other than `g`, the caller, run a new task; returns when switched back to.
+    def carry(self, task: Any) -> bool:
+        """Have a worker run a new task; returns when switched back to.
 
         False if the host must have its turn first.
         """
         if self._idle:
-            carrier = self._idle.pop()
-            carrier.hubkit_task = task
-            carrier.holders += 1  # see Worker.reusable
-            try:
-                carrier.switch()
-            finally:
-                carrier.holders -= 1
+            worker = self._idle.pop()
+            worker.hubkit_task = task
+            resume = worker.resume
+            del worker, task  # what a suspended frame refers to is not used again
+            resume()
             return True
         starter = self._starter
         if starter is None or starter.dead:
             loop = self._hub.host.loop_greenlet
-            if loop is not None and g is not loop:
+            if loop is not None and getcurrent() is not loop:
                 self._hub.put_back(task)
                 return False  # the loop's own greenlet has the smallest stack to start from
             starter = self._starter = self._hub.starter_class(self._worker_ended, self._stray)
@@ -57,7 +55,7 @@ class Crew:
             start(starter)
         else:
             starter.order = self._new_worker(task, starter)
-            if g is not starter:
+            if getcurrent() is not starter:
                 starter.switch()
         return True
 
@@ -74,9 +72,10 @@ class Crew:
         while task is not None:
             try:
                 task.carrier = worker
+                task.resume = worker.resume
                 worker.gr_context = task.context
                 task.run()
-                task.carrier = None
+                task.carrier = task.resume = None
                 if task is self.forked:
                     forking.end_process(task)
                 worker.hubkit_task = task = None
@@ -101,7 +100,7 @@ class Crew:
                 return None
             worker.gr_context = None
             self._idle.append(worker)
-            if not hub.switch(worker):
+            if not hub.switch():
                 hub.rest()
             task = worker.hubkit_task
             if task is not None:  # by `carry`, which has taken it off the idle list
@@ -112,7 +111,7 @@ class Crew:
         """Runs in the starter: a worker has ended and left the CPU to its parent."""
         starter = self._starter
         assert starter is not None
-        if not self._hub.switch(starter):
+        if not self._hub.switch():
             self._hub.rest()
 
     def _stray(self, error: BaseException) -> None:

@@ -9,8 +9,7 @@ who waited, and whoever comes later waits for the next.
 
 from __future__ import annotations
 
-from .registry import this_task
-from .waiting import WOKEN, Ticket, WaitQueue, check_timeout, deliver_latched, latched, wait
+from .waiting import WOKEN, WaitQueue, check_timeout, deliver_latched, latched, own_ticket, wait
 
 
 class Event:
@@ -61,11 +60,11 @@ class Event:
             return True
         if timeout == 0:
             return False
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         self._waiters.add(ticket)
         if self.is_set():
             self._waiters.wake_all()
-        return wait(ticket, timeout, self._waiters.discard) is WOKEN or self.is_set()
+        return wait(ticket, timeout, self._waiters) is WOKEN or self.is_set()
 
     def __bool__(self) -> bool:
         raise TypeError("an Event is neither true nor false; type event.is_set()")

@@ -17,7 +17,7 @@ from .contract import READ, WRITE
 from .errors import Closed
 from .originals import select
 from .registry import hubs, this_task
-from .waiting import CLOSED, TIMED_OUT, Ticket, check_timeout, deliver_latched, latched, wait
+from .waiting import CLOSED, TIMED_OUT, Ticket, check_timeout, deliver_latched, latched, own_ticket, wait
 
 __all__ = ["notify_closing", "wait_readable", "wait_writable"]
 
@@ -163,4 +163,4 @@ def pause(fruitless: int) -> None:
     """
     if fruitless > PATIENCE:
         seconds = min(FIRST_PAUSE * 2.0 ** min(fruitless - PATIENCE, 16), LONGEST_PAUSE)
-        wait(Ticket(this_task()), seconds)
+        wait(own_ticket(), seconds)

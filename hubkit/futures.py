@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from .errors import Cancelled, InvalidState, TaskCancelled
-from .registry import current_hub, this_task
-from .waiting import Ticket, check_timeout, deliver_latched, latched, wait
+from .registry import current_hub
+from .waiting import check_timeout, deliver_latched, latched, own_ticket, wait
 from .watched import Watched
 
 T = TypeVar("T")
@@ -131,9 +131,9 @@ class Future(Watched, Generic[T]):
         if latched:
             deliver_latched()
         if not self._outcomes and timeout != 0:
-            ticket = Ticket(this_task())
+            ticket = own_ticket()
             self._watch(ticket)
-            wait(ticket, timeout, self._forget_watcher)
+            wait(ticket, timeout, self)
         outcome = self._outcomes.get(None)
         if outcome is None:
             raise TimeoutError(f"{self!r} has not ended within {timeout} s")

@@ -18,8 +18,7 @@ from __future__ import annotations
 import abc
 from typing import Any
 
-from .registry import this_task
-from .waiting import WOKEN, Ticket, WaitQueue, wait
+from .waiting import WOKEN, Ticket, WaitQueue, own_ticket, wait
 
 
 class Handover(abc.ABC):
@@ -61,10 +60,13 @@ class Handover(abc.ABC):
 
         Switches: if it must wait. Call from: hub | any thread. Raises: Cancelled; WrongContext.
         """
-        ticket = Ticket(this_task())
-        self._waiters.add(ticket)
+        ticket = own_ticket()
+        self._waiters.append(ticket)
         self._match()
-        return wait(ticket, timeout, self._waiters.discard, self._undo)
+        return wait(ticket, timeout, self)
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        self._waiters.discard(ticket)
 
     def _undo(self, outcome: Any) -> None:
         """Something was thrown into a waiter in the instant of the hand-over."""

@@ -43,7 +43,7 @@ class InPlaceHub(LoopHub):
             return  # switched back to: its turn has come, and whoever else is ready is behind it
         self._fire_due()
         self._new_slice()
-        self.switch(g)  # who was woken before this greenlet runs before it
+        self.switch()  # who was woken before this greenlet runs before it
 
     def _patience(self) -> float | None:
         """How long to poll. Read after `_awake` was cleared, so nothing comes unnoticed."""

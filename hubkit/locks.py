@@ -84,7 +84,7 @@ class Lock(Handover):
         self.release()
 
     def __repr__(self) -> str:
-        return f"<Lock {'held' if self.locked() else 'free'}, {len(self._waiters)} waiting>"
+        return f"<Lock {'held' if self.locked() else 'free'}, {self._waiters.alive()} waiting>"
 
     def _take(self) -> bool:
         return bool(self._bit.acquire(False))
@@ -172,7 +172,7 @@ class RLock(Handover):
     def __repr__(self) -> str:
         hold = self._hold.get(0)
         how = "free" if hold is None else f"held {len(hold)} times by {hold[0]!r}"
-        return f"<RLock {how}, {len(self._waiters)} waiting>"
+        return f"<RLock {how}, {self._waiters.alive()} waiting>"
 
     def _held_by_caller(self, purpose: str) -> list[Any]:
         hold = self._hold.get(0)

@@ -86,8 +86,8 @@ class LoopHub(Ring):
                 "place. Start it with hubkit.spawn(), or call hubkit from the greenlet that started it"
             )
         task = adopt(self, g)
+        task.resume = g.switch
         g.hubkit_task = task
-        g.holders = 0
         if g.parent is None:
             self._adopted.append(g)
             if self.main is None:
@@ -133,7 +133,6 @@ class LoopHub(Ring):
         self._crew.dismiss()
         for g in self._adopted:
             vars(g).pop("hubkit_task", None)
-            vars(g).pop("holders", None)
 
     def closed(self) -> bool:
         """Whether the hub is closed, or its thread has ended."""
@@ -197,8 +196,7 @@ class LoopHub(Ring):
                 self._io_ready = False
                 self._poller.poll(0)
             self._fire_due()
-            g = getcurrent()
-            while self.switch(g):
+            while self.switch():
                 pass
         finally:
             if self.loop is not None:

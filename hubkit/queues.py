@@ -52,14 +52,21 @@ class Queue(SimpleQueue[T]):
         if latched or timeout is not None or self._slots is not None or self._closed:
             self._admit(block, timeout)
         next(self._ups)  # before the item can be got and done
-        if self._getters and self._hand_over(item):
-            return
+        getters = self._getters
+        if getters and not self._items:  # as SimpleQueue.put
+            try:
+                ticket = getters.popleft()
+            except IndexError:
+                pass
+            else:
+                if ticket.task.hub.fire(ticket, (item,)):
+                    return
         try:
             self._items.append(item)
         except BaseException:  # items that cannot be compared
             self._refuse()
             raise
-        if self._getters or self._closed:
+        if getters or self._closed:
             self._put_late(item)
 
     def _admit(self, block: bool, timeout: float | None) -> None:
@@ -190,8 +197,8 @@ class Queue(SimpleQueue[T]):
 
     def __repr__(self) -> str:
         limit = f" of {self.maxsize}" if self.maxsize > 0 else ""
-        over = ", shut down" if self._closed else ""
-        return f"<{type(self).__name__} {len(self._items)}{limit} items, {len(self._getters)} waiting{over}>"
+        waiting = f"{self._getters.alive()} waiting" + (", shut down" if self._closed else "")
+        return f"<{type(self).__name__} {len(self._items)}{limit} items, {waiting}>"
 
 
 class _Stack(deque[T]):

@@ -18,6 +18,8 @@ from importlib import import_module, metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from greenlet import getcurrent
+
 from .contract import VERBS, Adapter, Hub
 from .errors import HubAlreadyChosen, HubNotInstalled, InvalidHub, UnknownHub, WrongContext
 from .originals import ThreadLocal, get_ident
@@ -82,8 +84,8 @@ def hub_to_spawn() -> Hub:
 def this_task() -> Task[Any]:
     """The calling task; an error in hub context, where nothing may wait."""
     try:
-        task: Task[Any] | None = _cache.hub.current()
-    except AttributeError:
+        task: Task[Any] | None = getcurrent().hubkit_task
+    except AttributeError:  # a thread's, or a greenlet that no hub has seen yet
         task = current_hub().current()
     if task is None:
         raise WrongContext(

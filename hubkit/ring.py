@@ -3,8 +3,9 @@
 What must live here: the order of ready tasks, switching from one to the next, and when the host is due.
 What this file must not know: the host's hooks but `wake` and `switch`, timers, descriptors.
 
-An entry is (task, ticket): the task is resumed if it still waits on that ticket, else the entry is stale
-(the host threw something into the task meanwhile). (task, None) starts a task.
+An entry is one of three. A ticket: its task is resumed if it still waits on it, else the entry is stale (the
+host threw something into the task meanwhile). A task whose ticket is YIELD: it is resumed. Any other job (a
+new task, the callbacks): a worker is to run it.
 
 Invariant: if the ring is not empty, a turn is running or on its way (`_awake`), or a task runs that will
 look at the ring before it rests. Whoever fills the ring wakes the host unless it is awake; whoever
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
 from .callbacks import Callbacks
 from .contract import FORK, Hub
@@ -38,6 +39,11 @@ YIELD = Ticket(None)  # type: ignore[arg-type]
 YIELD.claim()
 
 
+def is_start(entry: Any) -> bool:
+    """Whether an entry of the ring is a job that no worker has begun."""
+    return type(entry) is not Ticket and entry.ticket is not YIELD
+
+
 class Ring(Hub):
     """The scheduling half of LoopHub."""
 
@@ -49,7 +55,7 @@ class Ring(Hub):
         super().__init__()
         self._closed = False
         self._forked_off = False  # closed because it is in a forked child, and has no FORK
-        self._ready: deque[tuple[Any, Ticket | None]] = deque()
+        self._ready: deque[Any] = deque()
         self._awake = False
         self._credit = CREDIT
         self._slice_end = 0.0
@@ -73,13 +79,13 @@ class Ring(Hub):
         if self._closed:
             raise self._refusal(f"it cannot start {task!r}")
         self.tasks[task] = None
-        self._ready.append((task, None))
+        self._ready.append(task)
         if not self._awake:
             self._wake()
 
     def enter(self, job: Callbacks) -> None:
         """Have `job.run()` called once by a worker."""
-        self._ready.append((job, None))
+        self._ready.append(job)
         if not self._awake:
             self._wake()
 
@@ -93,7 +99,7 @@ class Ring(Hub):
         except AttributeError:
             return False
         ticket.outcome = outcome
-        self._ready.append((ticket.task, ticket))
+        self._ready.append(ticket)
         if not self._awake:
             self._wake()
         return True
@@ -106,16 +112,29 @@ class Ring(Hub):
     def park(self, ticket: Ticket) -> Any:
         """Run others until `ticket` is fired; see `Hub.park`.
 
-        Switches: if it must wait. Call from: hub. Raises: WrongContext, Closed, what the host throws.
+        Switches: if it must wait. Call from: hub. Raises: Closed, what the host throws.
         """
-        g = getcurrent()
-        if ticket.task.carrier is not g:
-            raise WrongContext("only the task that a ticket was made for can wait on it")
-        if self._closed:
-            raise self._refusal("nothing could end this wait")
+        ready = self._ready
         while ticket.outcome is None:
-            if not self.switch(g):
-                self.rest()
+            # As `switch`, without the call: every wait comes by here.
+            if ready and self._credit > 0:
+                self._credit -= 1
+                entry = ready.popleft()
+                if type(entry) is not Ticket:
+                    if self._enter(entry):
+                        continue
+                else:
+                    task = entry.task
+                    if task.ticket is entry:
+                        resume = task.resume
+                        del entry, task  # or this frame, suspended for long, would keep them
+                        resume()  # nothing at all if it is the caller
+                    continue
+            elif self.switch():
+                continue
+            if self._closed:
+                raise self._refusal("nothing could end this wait")
+            self.rest()
         return ticket.outcome
 
     def yield_now(self) -> None:
@@ -123,7 +142,10 @@ class Ring(Hub):
 
         Switches: always, if another task is ready. Call from: hub. Raises: what the host throws.
         """
-        task = self.current()
+        try:
+            task = getcurrent().hubkit_task
+        except AttributeError:
+            task = self.current()
         if task is None:
             raise WrongContext(f"what runs on the hub itself cannot let others run. {self.remedy}")
         ready = self._ready
@@ -131,45 +153,49 @@ class Ring(Hub):
             self._credit -= 1
             return
         task.ticket = YIELD
-        ready.append((task, YIELD))
+        ready.append(task)
         if not self._awake:
             self._wake()
-        g = task.carrier
         try:
             while task.ticket is YIELD:
-                if not self.switch(g):
+                if not self.switch():
                     self.rest()
         except BaseException:
             task.ticket = None
-            while (task, YIELD) in ready:
-                ready.remove((task, YIELD))
+            while task in ready:
+                ready.remove(task)
             raise
 
-    def switch(self, g: greenlet) -> bool:
+    def switch(self) -> bool:
         """Let the next ready task run; False if there is none, or if it is the host's turn.
 
-        `g` is the calling greenlet. Returns when somebody has switched back, for whatever reason.
+        Returns when somebody has switched back, for whatever reason.
         """
         ready = self._ready
         while ready:
             if self._credit <= 0 and not self._renew():
                 return False
             self._credit -= 1
-            task, ticket = ready.popleft()
-            if ticket is None:
-                return self._crew.carry(task, g)
-            if task.ticket is ticket:
-                task.ticket = None
-                carrier = task.carrier
-                if carrier is not g:
-                    task = ticket = None  # this frame may be suspended for long, and would keep the outcome
-                    carrier.holders += 1  # see Worker.reusable
-                    try:
-                        carrier.switch()
-                    finally:
-                        carrier.holders -= 1
+            entry = ready.popleft()
+            if type(entry) is not Ticket:
+                return self._enter(entry)
+            task = entry.task
+            if task.ticket is entry:
+                resume = task.resume
+                del entry, task
+                resume()
                 return True
         return False
+
+    def _enter(self, job: Any) -> bool:
+        """Run an entry that is no ticket; False if the host must have its turn first."""
+        if job.ticket is not YIELD:
+            return self._crew.carry(job)
+        job.ticket = None
+        resume = job.resume
+        del job
+        resume()
+        return True
 
     def _renew(self) -> bool:
         """Whether the slice lasts; looked at only when the credit is used up."""
@@ -185,14 +211,14 @@ class Ring(Hub):
     def next_start(self) -> Any:
         """The next entry, taken out, if it is a task to start and the credit lasts; else None."""
         ready = self._ready
-        if ready and ready[0][1] is None and self._credit > 0:
+        if ready and self._credit > 0 and is_start(ready[0]):
             self._credit -= 1
-            return ready.popleft()[0]
+            return ready.popleft()
         return None
 
     def put_back(self, task: Any) -> None:
         """A task that could not be started after all is the next again."""
-        self._ready.appendleft((task, None))
+        self._ready.appendleft(task)
 
     def to_main(self, error: BaseException) -> None:
         """What no task is to blame for goes to the main task, as a request; without one it is raised."""

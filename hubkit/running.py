@@ -20,7 +20,7 @@ from .homes import bury
 from .originals import get_ident
 from .registry import current_hub, forget, hub_here, hub_to_spawn, hubs, this_task
 from .tasks import Task
-from .waiting import Ticket, check_timeout, deliver_latched, latched, wait
+from .waiting import check_timeout, deliver_latched, latched, own_ticket, wait
 
 __all__ = ["checkpoint", "now", "run", "sleep"]
 
@@ -135,8 +135,12 @@ def sleep(seconds: float) -> None:
     Switches: always. Call from: hub. Raises: Cancelled; TypeError or ValueError if that is no number;
     WrongContext in hub context.
     """
-    if seconds == 0:
-        checkpoint()
+    if seconds == 0:  # as `checkpoint`
+        if latched:
+            deliver_latched()
+        this_task().hub.yield_now()
+        if latched:
+            deliver_latched()
         return
     if seconds is None:
         raise TypeError("sleep() takes a number of seconds, not None; to wait for ever wait for an Event")
@@ -146,7 +150,7 @@ def sleep(seconds: float) -> None:
         return
     if latched:
         deliver_latched()
-    wait(Ticket(this_task()), timeout)
+    wait(own_ticket(), timeout)
 
 
 def checkpoint() -> None:
@@ -156,7 +160,7 @@ def checkpoint() -> None:
     """
     if latched:
         deliver_latched()
-    current_hub().yield_now()
+    this_task().hub.yield_now()
     if latched:
         deliver_latched()
 

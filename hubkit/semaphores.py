@@ -79,7 +79,7 @@ class Semaphore(Handover):
         self.release()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._free()} free, {len(self._waiters)} waiting>"
+        return f"<{type(self).__name__} {self._free()} free, {self._waiters.alive()} waiting>"
 
     def _free(self) -> int:
         return len(self._freed) + length_hint(self._stock)

@@ -15,9 +15,18 @@ from collections import deque
 from queue import Empty
 from typing import Any, Generic, Protocol, TypeVar
 
-from .registry import this_task
 from .slots import Slots
-from .waiting import CLOSED, TIMED_OUT, Ticket, WaitQueue, check_timeout, deliver_latched, latched, wait
+from .waiting import (
+    CLOSED,
+    TIMED_OUT,
+    Ticket,
+    WaitQueue,
+    check_timeout,
+    deliver_latched,
+    latched,
+    own_ticket,
+    wait,
+)
 
 if sys.version_info >= (3, 13):
     from queue import ShutDown as ShutDown
@@ -61,18 +70,18 @@ class SimpleQueue(Generic[T]):
 
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        if self._getters and self._hand_over(item):
-            return
+        getters = self._getters
+        if getters and not self._items:  # right into the hands of the longest waiting
+            try:
+                ticket = getters.popleft()
+            except IndexError:  # another has just served it
+                pass
+            else:
+                if ticket.task.hub.fire(ticket, (item,)):
+                    return
         self._items.append(item)
-        if self._getters:
+        if getters:
             self._match()
-
-    def _hand_over(self, item: T) -> bool:
-        """Give an item to the longest waiting getter right away; False if it has to be added first."""
-        if self._items:
-            return False
-        ticket = self._getters.next()
-        return ticket is not None and ticket.task.hub.fire(ticket, (item,))
 
     def put_nowait(self, item: T) -> None:
         """`put` without waiting.
@@ -92,10 +101,11 @@ class SimpleQueue(Generic[T]):
         none came in time; Cancelled; ValueError and TypeError for a timeout that is no number; ShutDown
         if the queue was shut down and no item is left.
         """
-        if not (latched or self._getters or timeout is not None or self._slots is not None):
+        items = self._items
+        if items and not (latched or self._getters or timeout is not None or self._slots is not None):
             try:
-                return self._items.popleft()
-            except IndexError:
+                return items.popleft()
+            except IndexError:  # another has just taken it
                 pass
         return self._get(block, timeout)
 
@@ -111,35 +121,40 @@ class SimpleQueue(Generic[T]):
             timeout = check_timeout(timeout)
         if latched and block:
             deliver_latched()
-        slots = self._slots
-        if self._getters:
-            self._match()  # some may have gone, and not have withdrawn yet
-        if self._items and not self._getters:
-            try:
-                item = self._items.popleft()
-            except IndexError:
-                pass
-            else:
-                if slots is not None:
-                    slots.release()
+        if self._items:
+            for item in self._take():
                 return item
         if self._closed and self._is_over():
             raise ShutDown(f"{self!r} was shut down, and is empty")
         if not block or timeout == 0:
             raise Empty
-        ticket = Ticket(this_task())
-        self._getters[ticket] = None
+        ticket = own_ticket()
+        self._getters.append(ticket)
         if self._items or self._closed:
             self._look_again(ticket)
-        outcome = wait(ticket, timeout, self._getters.discard, self._undo)
+        outcome = wait(ticket, timeout, self)
         if outcome is TIMED_OUT:
             raise Empty
         if outcome is CLOSED:
             raise ShutDown(f"{self!r} was shut down, and is empty")
-        if slots is not None:
-            slots.release()  # not before: an item put back still has its place
+        if self._slots is not None:
+            self._slots.release()  # not before: an item put back still has its place
         result: T = outcome[0]
         return result
+
+    def _take(self) -> tuple[()] | tuple[T]:
+        """The next item, if there is one and nobody waits for it."""
+        if self._getters:
+            self._match()  # some may have gone, and not have withdrawn yet
+        if self._getters:
+            return ()
+        try:
+            item = self._items.popleft()
+        except IndexError:  # another has just taken it
+            return ()
+        if self._slots is not None:
+            self._slots.release()
+        return (item,)
 
     def _look_again(self, ticket: Ticket) -> None:
         try:
@@ -148,6 +163,9 @@ class SimpleQueue(Generic[T]):
             if ticket.claim():
                 self._getters.discard(ticket)
                 raise
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        self._getters.discard(ticket)
 
     def _undo(self, outcome: Any) -> None:
         """Something was thrown into a getter in the instant in which an item was handed to it."""
@@ -190,4 +208,4 @@ class SimpleQueue(Generic[T]):
         return not self._items
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {len(self._items)} items, {len(self._getters)} waiting>"
+        return f"<{type(self).__name__} {len(self._items)} items, {self._getters.alive()} waiting>"

@@ -10,9 +10,8 @@ from collections import deque
 from itertools import repeat
 from typing import Any
 
-from .registry import this_task
 from .semaphores import Semaphore
-from .waiting import CLOSED, TIMED_OUT, WOKEN, Ticket, WaitQueue, wait
+from .waiting import CLOSED, TIMED_OUT, WOKEN, WaitQueue, own_ticket, wait
 
 
 class Slots(Semaphore):
@@ -109,11 +108,11 @@ class SizedSlots(Slots):
             return True
         if timeout == 0:
             return False
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         self._joiners.add(ticket)
         if not self._busy:
             self._joiners.wake_all()
-        return wait(ticket, timeout, self._joiners.discard) is WOKEN or not self._busy
+        return wait(ticket, timeout, self._joiners) is WOKEN or not self._busy
 
     @property
     def busy(self) -> bool:

@@ -10,8 +10,7 @@ import sys
 from itertools import repeat
 from operator import length_hint
 
-from .registry import this_task
-from .waiting import WOKEN, Ticket, WaitQueue, check_timeout, deliver_latched, latched, wait
+from .waiting import WOKEN, WaitQueue, check_timeout, deliver_latched, latched, own_ticket, wait
 
 
 class Tally:
@@ -64,8 +63,8 @@ class Tally:
             return True
         if timeout == 0:
             return False
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         self._joiners.add(ticket)
         if self.count() <= 0:
             self._joiners.wake_all()
-        return wait(ticket, timeout, self._joiners.discard) is WOKEN or self.count() <= 0
+        return wait(ticket, timeout, self._joiners) is WOKEN or self.count() <= 0

@@ -17,12 +17,23 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from greenlet import getcurrent
+
 from .contract import Hub, Owner
 from .delays import Delay
 from .errors import Cancelled, TaskCancelled
 from .registry import current_hub, hub_to_spawn, this_task
 from .scopes import Scope
-from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, unlatch, wait
+from .waiting import (
+    INTERRUPT,
+    Ticket,
+    check_timeout,
+    deliver_latched,
+    latched,
+    own_ticket,
+    unlatch,
+    wait,
+)
 from .watched import Watched
 
 T = TypeVar("T")
@@ -54,6 +65,7 @@ class Task(Watched, Generic[T]):
         "locals",
         "number",
         "owner",
+        "resume",
         "scope",
         "ticket",
     )
@@ -72,6 +84,7 @@ class Task(Watched, Generic[T]):
         self.hub = hub
         self.context = context
         self.carrier: Any = None  # the hub's: what runs this task; before that, a delay
+        self.resume: Any = None  # the hub's: switches to the carrier, where that is how it is woken
         self.ticket: Ticket | None = None  # the wait it is in; set and cleared by waiting.wait
         self.scope: Scope | None = None  # the innermost one it is in
         self.owner: Owner | None = None
@@ -98,11 +111,10 @@ class Task(Watched, Generic[T]):
             self._end(self._requests[0])
             return
         self._state = RUNNING
-        assert self._fn is not None
         args, kwargs = self._args, self._kwargs
         self._args, self._kwargs = (), None
         try:
-            self._value = self._fn(*args, **kwargs) if kwargs else self._fn(*args)
+            self._value = self._fn(*args, **kwargs) if kwargs else self._fn(*args)  # type: ignore[misc]
         except BaseException as error:
             # The first traceback entry is this frame: it says nothing about the task's own code.
             if error.__traceback__ is not None:
@@ -270,19 +282,23 @@ class Task(Watched, Generic[T]):
         Switches: if it must wait. Call from: hub. Raises: Cancelled; RuntimeError if a task joins
         itself.
         """
-        timeout = check_timeout(timeout)
+        if timeout is not None:
+            timeout = check_timeout(timeout)
         if latched:
             deliver_latched()
         if self._state == DONE:
             return True
-        me = this_task()
-        if me is self:
-            raise RuntimeError(f"{self!r} joins itself and would wait for ever")
         if timeout == 0:
+            if this_task() is self:
+                raise RuntimeError(f"{self!r} joins itself and would wait for ever")
             return False
-        ticket = Ticket(me)
-        self._watch(ticket)
-        return wait(ticket, timeout, self._forget_watcher) is self or self._state == DONE
+        ticket = own_ticket()
+        if ticket.task is self:
+            raise RuntimeError(f"{self!r} joins itself and would wait for ever")
+        self._watchers.append(ticket)
+        if self._state == DONE:  # in this very instant, in another thread
+            self._serve_watchers()
+        return wait(ticket, timeout, self) is self or self._state == DONE
 
     def result(self, timeout: float | None = None) -> T:
         """Wait for the end and return the function's value, or raise its error.
@@ -357,7 +373,10 @@ def spawn(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
     """
     if not callable(fn):
         raise TypeError(f"spawn() takes a function and its arguments, not {fn!r}")
-    hub = hub_to_spawn()
+    try:
+        hub = getcurrent().hubkit_task.hub
+    except AttributeError:  # not called by a greenlet's task
+        hub = hub_to_spawn()
     task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
     hub.start(task)
     return task

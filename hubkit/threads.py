@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .registry import this_task
-from .waiting import WOKEN, Ticket, WaitQueue, deliver_latched, latched, wait
+from .slots import SizedSlots
+from .waiting import WOKEN, Ticket, deliver_latched, latched, wait
 from .worker_threads import run_in_thread
 
 __all__ = ["set_thread_limit", "to_thread"]
@@ -39,7 +40,7 @@ def to_thread(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         raise TypeError(f"to_thread() takes a function and its arguments, not {fn!r}")
     task = this_task()
     places = _places
-    places.take(task)
+    places.take(None)
     call = _Call(Ticket(task), places)
     _calls[call] = None
     try:
@@ -48,7 +49,7 @@ def to_thread(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         run_in_thread(partial(copy_context().run, fn, *args, **kwargs), call.end)
     except BaseException:
         del _calls[call]
-        places.give_back()
+        places.release()
         raise
     wait(call.ticket)
     return call.outcome()  # type: ignore[no-any-return]
@@ -81,7 +82,7 @@ class _Call:
 
     __slots__ = ("error", "places", "ticket", "value")
 
-    def __init__(self, ticket: Ticket, places: _Places) -> None:
+    def __init__(self, ticket: Ticket, places: SizedSlots) -> None:
         self.ticket = ticket
         self.places = places
         self.value: Any = None
@@ -89,7 +90,7 @@ class _Call:
 
     def end(self, value: Any, error: BaseException | None) -> None:
         """In the thread."""
-        self.places.give_back()
+        self.places.release()
         self.value, self.error = value, error
         if not self.ticket.task.hub.fire(self.ticket, WOKEN):
             self.value = self.error = None
@@ -105,63 +106,14 @@ class _Call:
             del error  # it would hold this frame, and the frame it
 
 
-class _Places:
-    """A semaphore whose size can change: places are taken in order of arrival."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._free: list[None] = [None] * limit
-        self._excess: list[None] = []  # places to be dropped when they are given back
-        self._queue = WaitQueue()
-
-    def take(self, task: Any) -> None:
-        if not self._queue:
-            try:
-                self._free.pop()
-            except IndexError:
-                pass
-            else:
-                return
-        ticket = Ticket(task)
-        self._queue.add(ticket)
-        self._hand_out()
-        wait(ticket, None, self._queue.discard, lambda _: self.give_back())
-
-    def give_back(self) -> None:
-        try:
-            self._excess.pop()
-        except IndexError:
-            self._free.append(None)
-            self._hand_out()
-
-    def _hand_out(self) -> None:
-        while self._queue and self._free:
-            try:
-                self._free.pop()
-            except IndexError:
-                return
-            if not self._queue.wake_one():
-                self._free.append(None)  # and look again: somebody may have queued up meanwhile
-
-    def resize(self, limit: int) -> None:
-        before, self.limit = self.limit, limit
-        for _ in range(limit - before):
-            self.give_back()
-        for _ in range(before - limit):
-            try:
-                self._free.pop()
-            except IndexError:
-                self._excess.append(None)
-
-
-_places = _Places(min(32, (os.cpu_count() or 1) + 4))
+_places = SizedSlots(min(32, (os.cpu_count() or 1) + 4))
 _calls: dict[_Call, None] = {}  # those that have not told their ends
 
 
 def _in_child() -> None:
     """After a fork: the calls that ran are the parent's."""
     global _places
-    _places = _Places(_places.limit)
+    _places = SizedSlots(_places.size)
     _calls.clear()
 
 

@@ -16,10 +16,15 @@ without a lock (each step is one C-level container operation, atomic under the G
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import deque
+from itertools import filterfalse, repeat
 from math import inf, isnan
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from greenlet import getcurrent
+
+from .registry import current_hub, this_task
 
 if TYPE_CHECKING:
     from .tasks import Task
@@ -41,13 +46,14 @@ WOKEN = Outcome("WOKEN")  # what it waited for is there, or may be: look
 TIMED_OUT = Outcome("TIMED_OUT")  # the timer of this very wait
 INTERRUPT = Outcome("INTERRUPT")  # the task has a request to deliver: a cancel, an expired scope
 CLOSED = Outcome("CLOSED")  # what it waited on was closed
+WITHDRAWN = Outcome("WITHDRAWN")  # the waiter itself has ended the wait, by an exception
 
 
 class Ticket:
     """One wait of one task. Fired at most once; never used again.
 
     `del ticket.armed` is the atomic claim: a single C-level slot clear, the loser of a race gets
-    AttributeError. `outcome` stays None until the winner has set it.
+    AttributeError. `outcome` stays None until the winner has set it; no outcome is false.
     """
 
     __slots__ = ("__weakref__", "armed", "fd", "outcome", "task")
@@ -68,11 +74,31 @@ class Ticket:
             del self.armed
         except AttributeError:
             return False
+        self.outcome = WITHDRAWN
         return True
 
     def __call__(self) -> None:
         """Fire as timed out: a ticket is a ready-made callback for `Hub.call_at`."""
         self.task.hub.fire(self, TIMED_OUT)
+
+
+_new = object.__new__
+
+
+def own_ticket() -> Ticket:
+    """A ticket for a wait of the calling task. Made without the calls that each wait can do without.
+
+    Switches: never. Call from: hub | any thread. Raises: WrongContext in hub context.
+    """
+    try:
+        task = getcurrent().hubkit_task
+    except AttributeError:
+        task = None
+    ticket = _new(Ticket)
+    ticket.task = task or this_task()
+    ticket.armed = True
+    ticket.outcome = None
+    return ticket
 
 
 #: Tasks that may have something to deliver. Process-wide, so that a verb's entry check is one truth
@@ -82,8 +108,6 @@ latched: dict[Task[Any], None] = {}
 
 def deliver_latched() -> None:
     """Raise what is latched for the calling task, if anything. Called when `latched` is not empty."""
-    from .registry import current_hub
-
     hub = current_hub()
     task = hub.current()
     if task is None:
@@ -113,18 +137,20 @@ def check_timeout(timeout: float | None) -> float | None:
     return None if seconds == inf else max(seconds, 0.0)
 
 
-def wait(
-    ticket: Ticket,
-    timeout: float | None = None,
-    withdraw: Callable[[Ticket], object] | None = None,
-    undo: Callable[[Any], object] | None = None,
-) -> Any:
+class Place(Protocol):
+    """Where a ticket was published. Both are called in the waiting task, and must not wait."""
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        """Take the ticket back: the wait ended by its timer, an interrupt or an exception."""
+
+    def _undo(self, outcome: Any) -> None:
+        """Give back what was handed over: in the same instant something was thrown into the waiter."""
+
+
+def wait(ticket: Ticket, timeout: float | None = None, place: Place | None = None) -> Any:
     """Park until the ticket is fired and return its outcome. The only caller of `Hub.park`.
 
-    `withdraw(ticket)` takes the ticket back from where it was published; it is called when the wait
-    ends by its timer, an interrupt or an exception. `undo(outcome)` gives back what was handed over
-    when, in the same instant, something was thrown into the waiter. Both run in the waiting task
-    and must not wait.
+    `place` is where others find the ticket, if it has to be taken back from there.
 
     Switches: if it must wait. Call from: hub. Raises: Cancelled and whatever the host throws.
     """
@@ -137,13 +163,11 @@ def wait(
         hub.fire(ticket, INTERRUPT)
     try:
         outcome = hub.park(ticket)
-        if timer is not None:
-            timer.cancel()
     except BaseException:
         if not ticket.claim():
-            _give_back(ticket, undo)
-        if withdraw is not None:
-            withdraw(ticket)
+            _give_back(ticket, place)
+        if place is not None:
+            place._withdraw(ticket)
         if timer is not None:
             timer.cancel()
         raise
@@ -151,55 +175,81 @@ def wait(
         task.ticket = outer
         if outer is not None:
             task.nudge()  # what came for it meanwhile found the inner wait
+    if timer is not None and outcome is not TIMED_OUT:
+        timer.cancel()
     if outcome is INTERRUPT:
-        if withdraw is not None:
-            withdraw(ticket)
+        if place is not None:
+            place._withdraw(ticket)
         task.deliver()
-    elif outcome is TIMED_OUT and withdraw is not None:
-        withdraw(ticket)
+    elif outcome is TIMED_OUT and place is not None:
+        place._withdraw(ticket)
     return outcome
 
 
-def _give_back(ticket: Ticket, undo: Callable[[Any], object] | None) -> None:
+def _give_back(ticket: Ticket, place: Place | None) -> None:
     """Undo a hand-over that met an exception thrown into the waiter."""
     outcome = ticket.outcome
     if outcome is INTERRUPT:
         latched[ticket.task] = None  # the request is still the task's: its next verb raises it
-    elif undo is not None and outcome is not TIMED_OUT:
-        undo(outcome)
+    elif place is not None and outcome is not TIMED_OUT:
+        place._undo(outcome)
 
 
-class WaitQueue(OrderedDict[Ticket, None]):
-    """Tickets in the order of their arrival; O(1) to leave from anywhere.
+#: Up to so many tickets one that leaves is looked for and taken out at once.
+FEW = 16
 
-    Any operation may be called from any thread, a signal handler or a finalizer. A ticket that is
-    popped and turns out to be dead is simply dropped: its owner withdraws without it.
+_outcome_of = attrgetter("outcome")
+
+
+class WaitQueue(deque[Ticket]):
+    """Tickets in the order of their arrival.
+
+    Any operation may be called from any thread, a signal handler or a finalizer. Tickets that have left are
+    dead, and dead ones that are met are dropped. Where many wait they stay until they are every other one.
     """
 
-    __slots__ = ()
+    __slots__ = ("_left",)
 
-    def add(self, ticket: Ticket) -> None:
-        """Publish a waiter at the end."""
-        self[ticket] = None
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 0  # about how many dead ones there are; a wrong count only moves a sweep
+
+    add = deque.append
+    put_first = deque.appendleft  # of a ticket taken by `next`
 
     def discard(self, ticket: Ticket) -> None:
-        """Withdraw a waiter, wherever it stands; nothing happens if it has left."""
-        self.pop(ticket, None)
+        """Withdraw a dead ticket, wherever it stands; nothing happens if it has left."""
+        if len(self) <= FEW:
+            try:
+                self.remove(ticket)
+            except ValueError:
+                pass
+        else:
+            self._left += 1
+            if self._left * 2 > len(self):
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Go once round and leave out the dead: one call that runs no bytecode, so nobody gets in between."""
+        self._left = 0
+        tickets = map(deque.popleft, repeat(self, len(self)))
+        self.extend(filterfalse(_outcome_of, tickets))
+
+    _withdraw = discard
+
+    def _undo(self, outcome: Any) -> None:
+        """A wake-up that came too late is lost on nobody: what it told of is still there."""
 
     def next(self) -> Ticket | None:
         """Take out the longest waiting ticket, or None."""
         try:
-            return self.popitem(last=False)[0]
-        except KeyError:
+            return self.popleft()
+        except IndexError:
             return None
 
-    def put_first(self, ticket: Ticket) -> None:
-        """Put back a ticket taken by `next`, before all others."""
-        self[ticket] = None
-        try:
-            self.move_to_end(ticket, last=False)
-        except KeyError:  # withdrawn in this very instant
-            pass
+    def alive(self) -> int:
+        """How many wait."""
+        return len(list(filterfalse(_outcome_of, self)))
 
     def wake_one(self, outcome: Any = WOKEN) -> bool:
         """Fire the longest waiting live ticket; False if there is none."""

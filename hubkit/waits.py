@@ -143,4 +143,4 @@ class _Ends(Generic[A]):
     def close(self) -> None:
         """Watch no longer."""
         for task, watcher in self._watchers.items():
-            task._forget_watcher(watcher)
+            task._withdraw(watcher)

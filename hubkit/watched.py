@@ -57,11 +57,14 @@ class Watched(abc.ABC):
         if self.done():
             self._serve_watchers()
 
-    def _forget_watcher(self, watcher: Watcher) -> None:
+    def _withdraw(self, watcher: Watcher) -> None:
         try:
             self._watchers.remove(watcher)
         except ValueError:
             pass
+
+    def _undo(self, outcome: Any) -> None:
+        """That it has ended is lost on nobody."""
 
     def _serve_watchers(self) -> None:
         watchers = self._watchers

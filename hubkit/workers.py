@@ -26,20 +26,23 @@ MAX_IDLE = 1024
 class Worker(greenlet):  # type: ignore[misc] # greenlet has no type hints
     """A greenlet that carries one task after another, as its crew has it."""
 
-    __slots__ = ("_crew", "_references", "holders", "hubkit_task")
+    __slots__ = ("_crew", "_references", "hubkit_task", "resume")
 
     def __init__(self, crew: Any, starter: Starter) -> None:
         super().__init__(None, starter)
         self.hubkit_task: Any = None  # the task it carries; None between tasks
-        self.holders = 0  # frames that are suspended in a switch to it
+        # Whoever switches to it calls this, one and the same bound method: so no frame that is suspended in a
+        # switch refers to the worker itself, and any reference is somebody's who must not have it.
+        self.resume: Any = self.switch
         self._crew = crew
 
     def run(self) -> None:
         self._crew.live(self)
+        self.resume = None  # it refers to the worker
 
     def begin(self) -> None:
         """Note what it looks like with no task. Called where `reusable` is, so that they agree."""
-        self._references = getrefcount(self) - HELD * self.holders
+        self._references = getrefcount(self)
 
     def reusable(self) -> bool:
         """Whether the last task left nothing behind: no reference, weak reference or attribute.
@@ -47,11 +50,7 @@ class Worker(greenlet):  # type: ignore[misc] # greenlet has no type hints
         Hosts hang what belongs to a task on its greenlet: locals, timeouts, thread records. A worker
         that somebody still refers to must not carry another task.
         """
-        return (
-            getrefcount(self) - HELD * self.holders <= self._references
-            and not getweakrefcount(self)
-            and not self.__dict__
-        )
+        return getrefcount(self) <= self._references and not getweakrefcount(self) and not self.__dict__
 
 
 class Starter(greenlet):  # type: ignore[misc]
@@ -61,12 +60,12 @@ class Starter(greenlet):  # type: ignore[misc]
     as this is its parent: then there is no order, and `on_end` decides who is next.
     """
 
-    __slots__ = ("_on_end", "_on_error", "holders", "hubkit_task", "order")
+    __slots__ = ("_on_end", "_on_error", "hubkit_task", "order", "resume")
 
     def __init__(self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
-        self.holders = 0
+        self.resume = self.switch
         self.order: Worker | Starter | None = None
         self._on_end = on_end
         self._on_error = on_error
@@ -78,11 +77,8 @@ class Starter(greenlet):  # type: ignore[misc]
                 if carrier is None:
                     self._on_end()
                 else:
-                    carrier.holders += 1  # this frame refers to it until it is switched back to
-                    try:
-                        carrier.switch()
-                    finally:
-                        carrier.holders -= 1
+                    resume, carrier = carrier.resume, None
+                    resume()
             except GreenletExit:
                 raise
             except BaseException as error:
@@ -113,27 +109,3 @@ def start(starter: Starter) -> None:
     else:
         shallow.order = starter
         shallow.switch()
-
-
-def _references_of_a_holder() -> int:
-    """How many references to a greenlet a frame holds that has it in a variable and switched to it."""
-    counts: list[int] = []
-    here = greenlet.getcurrent()
-
-    def count() -> None:
-        while True:
-            counts.append(getrefcount(probe))
-            here.switch()
-
-    def hold() -> None:
-        carrier = probe
-        carrier.switch()
-
-    probe = greenlet(count)
-    holders = [greenlet(hold), greenlet(hold)]
-    for holder in holders:
-        holder.switch()
-    return counts[1] - counts[0]
-
-
-HELD = _references_of_a_holder()

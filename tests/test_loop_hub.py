@@ -45,10 +45,13 @@ def test_t1_a_kill_leaves_no_stale_wake_up_behind(hub: str) -> None:
         """
         import gevent
         tickets, log = [], []
+        class Place:
+            def _withdraw(self, ticket): pass
+            def _undo(self, outcome): log.append(outcome)
         def victim():
             tickets.append(Ticket(this_task()))
             try:
-                wait(tickets[0], undo=log.append)
+                wait(tickets[0], None, Place())
             except gevent.GreenletExit:
                 log.append("killed")
             gevent.sleep(0.01)  # a stale entry of the ring would be switched into this

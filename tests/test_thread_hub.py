@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -348,7 +349,8 @@ def test_nothing_is_lost_when_wake_up_cancel_and_timeout_meet(hub: ThreadHub) ->
             with move_on_after(random.uniform(0, 0.002)):
                 ticket = Ticket(this_task())
                 queue.add(ticket)
-                outcome = wait(ticket, random.uniform(0, 0.002), queue.discard, returned.append)
+                place = SimpleNamespace(_withdraw=queue.discard, _undo=returned.append)
+                outcome = wait(ticket, random.uniform(0, 0.002), place)
                 if outcome is not TIMED_OUT:
                     received.append(outcome)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from errno import EBADF
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -305,7 +306,7 @@ def test_an_error_of_a_handler_ends_the_wait_and_what_was_given_goes_back(
             hub.arm_fd(pair[0], READ, ticket)
         on_alarm(handler)
         with pytest.raises(FromHandler):
-            wait(ticket, LONG, withdrawn.append, back.append)
+            wait(ticket, LONG, SimpleNamespace(_withdraw=withdrawn.append, _undo=back.append))
         assert hub.fire(ticket, "too late") is False
         assert back == (["an item"] if gives else [])
         assert withdrawn == [ticket]

@@ -40,12 +40,12 @@ from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, parked, park
 @pytest.fixture(autouse=True)
 def every_place_comes_back(hub: Hub) -> Iterator[None]:
     before = threads._places
-    limit = before.limit
+    limit = before.size
     yield
     set_thread_limit(limit)
-    until(lambda: len(before._free) == limit)
-    assert before._excess == []
-    assert not before._queue
+    until(lambda: before.free() == limit)
+    assert not before.busy
+    assert not before._waiters.alive()
 
 
 class Gate:
@@ -309,7 +309,7 @@ def test_a_hub_made_in_a_call_ends_with_it() -> None:
 
 
 def test_the_default_limit() -> None:
-    assert threads._places.limit == min(32, (os.cpu_count() or 1) + 4)
+    assert threads._places.size == min(32, (os.cpu_count() or 1) + 4)
 
 
 def test_no_more_than_the_limit_run_at_once_and_the_rest_begin_in_order(gate: Gate) -> None:

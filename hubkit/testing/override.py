@@ -61,4 +61,4 @@ def _set_task_aside(hub_class: type[Hub]) -> dict[str, Any]:
     task = mine.get("hubkit_task")
     if task is None or type(task.hub) is hub_class:
         return {}
-    return {name: mine.pop(name) for name in ("hubkit_task", "holders") if name in mine}
+    return {"hubkit_task": mine.pop("hubkit_task")}
