@@ -28,22 +28,15 @@ class Crew:
     def __init__(self, hub: Ring) -> None:
         self._hub = hub
         self._workers: set[Worker] = set()
-        self._idle: list[Worker] = []
+        self.idle: list[Worker] = []  # whoever takes one out gives it a task and switches to it
         self._starter: Starter | None = None
         self.forked: Task[Any] | None = None  # in a forked child: the process ends with it
 
-    def carry(self, task: Any) -> bool:
-        """Have a worker run a new task; returns when switched back to.
+    def start(self, task: Any) -> bool:
+        """Have a new worker run a task; returns when switched back to.
 
         False if the host must have its turn first.
         """
-        if self._idle:
-            worker = self._idle.pop()
-            worker.hubkit_task = task
-            resume = worker.resume
-            del worker, task  # what a suspended frame refers to is not used again
-            resume()
-            return True
         starter = self._starter
         if starter is None or starter.dead:
             loop = self._hub.host.loop_greenlet
@@ -96,16 +89,16 @@ class Crew:
             if task is not None:
                 worker.hubkit_task = task
                 return task
-            if len(self._idle) >= MAX_IDLE:
+            if len(self.idle) >= MAX_IDLE:
                 return None
             worker.gr_context = None
-            self._idle.append(worker)
+            self.idle.append(worker)
             if not hub.switch():
                 hub.rest()
             task = worker.hubkit_task
-            if task is not None:  # by `carry`, which has taken it off the idle list
+            if task is not None:  # by the ring, which has taken it off the idle list
                 return task
-            self._idle.remove(worker)
+            self.idle.remove(worker)
 
     def _worker_ended(self) -> None:
         """Runs in the starter: a worker has ended and left the CPU to its parent."""
@@ -123,7 +116,7 @@ class Crew:
 
     def drop(self, but: Task[Any] | None) -> None:
         """Forget every worker that carries a task, except the one that carries `but`."""
-        kept = {*self._idle, but.carrier if but is not None else None}
+        kept = {*self.idle, but.carrier if but is not None else None}
         forking.keep(worker for worker in self._workers if worker not in kept)
         self._workers.intersection_update(kept)
 
@@ -132,7 +125,8 @@ class Crew:
 
         Not from within one of them, as a callback would.
         """
-        idle, self._idle = self._idle, []
+        idle = self.idle[:]
+        self.idle.clear()
         starter, self._starter = self._starter, None
         here = getcurrent()
         if here is starter or here.parent is starter:

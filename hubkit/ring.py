@@ -39,11 +39,6 @@ YIELD = Ticket(None)  # type: ignore[arg-type]
 YIELD.claim()
 
 
-def is_start(entry: Any) -> bool:
-    """Whether an entry of the ring is a job that no worker has begun."""
-    return type(entry) is not Ticket and entry.ticket is not YIELD
-
-
 class Ring(Hub):
     """The scheduling half of LoopHub."""
 
@@ -60,6 +55,7 @@ class Ring(Hub):
         self._credit = CREDIT
         self._slice_end = 0.0
         self._crew = Crew(self)
+        self._idle = self._crew.idle
         self._callbacks = Callbacks(self)
 
     def _refusal(self, what: str) -> Exception:
@@ -189,10 +185,16 @@ class Ring(Hub):
 
     def _enter(self, job: Any) -> bool:
         """Run an entry that is no ticket; False if the host must have its turn first."""
-        if job.ticket is not YIELD:
-            return self._crew.carry(job)
-        job.ticket = None
-        resume = job.resume
+        if job.ticket is YIELD:
+            job.ticket = None
+            resume = job.resume
+        elif self._idle:
+            worker = self._idle.pop()
+            worker.hubkit_task = job
+            resume = worker.resume
+            del worker  # what a suspended frame refers to is not used again
+        else:
+            return self._crew.start(job)
         del job
         resume()
         return True
@@ -209,11 +211,13 @@ class Ring(Hub):
         raise NotImplementedError
 
     def next_start(self) -> Any:
-        """The next entry, taken out, if it is a task to start and the credit lasts; else None."""
+        """The next entry, taken out, if no worker has begun it and the credit lasts; else None."""
         ready = self._ready
-        if ready and self._credit > 0 and is_start(ready[0]):
-            self._credit -= 1
-            return ready.popleft()
+        if ready and self._credit > 0:
+            entry = ready[0]
+            if type(entry) is not Ticket and entry.ticket is not YIELD:
+                self._credit -= 1
+                return ready.popleft()
         return None
 
     def put_back(self, task: Any) -> None:

@@ -65,7 +65,7 @@ class Starter(greenlet):  # type: ignore[misc]
     def __init__(self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
-        self.resume = self.switch
+        self.resume: Any = self.switch  # as a worker's
         self.order: Worker | Starter | None = None
         self._on_end = on_end
         self._on_error = on_error
@@ -80,6 +80,7 @@ class Starter(greenlet):  # type: ignore[misc]
                     resume, carrier = carrier.resume, None
                     resume()
             except GreenletExit:
+                self.resume = None
                 raise
             except BaseException as error:
                 # Thrown at a worker that had ended (by a timeout somebody forgot): it goes to the parent.
