@@ -60,13 +60,12 @@ class Starter(greenlet):  # type: ignore[misc]
     as this is its parent: then there is no order, and `on_end` decides who is next.
     """
 
-    __slots__ = ("_on_end", "_on_error", "hubkit_task", "order", "resume")
+    __slots__ = ("_on_end", "_on_error", "hubkit_task", "order")
 
     def __init__(self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
-        self.resume: Any = self.switch  # as a worker's
-        self.order: Worker | Starter | None = None
+        self.order: greenlet | None = None
         self._on_end = on_end
         self._on_error = on_error
 
@@ -77,10 +76,10 @@ class Starter(greenlet):  # type: ignore[misc]
                 if carrier is None:
                     self._on_end()
                 else:
-                    resume, carrier = carrier.resume, None
+                    resume = carrier.resume if isinstance(carrier, Worker) else carrier.switch
+                    del carrier  # what a suspended frame refers to is not used again
                     resume()
             except GreenletExit:
-                self.resume = None
                 raise
             except BaseException as error:
                 # Thrown at a worker that had ended (by a timeout somebody forgot): it goes to the parent.

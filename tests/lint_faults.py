@@ -193,7 +193,7 @@ class TakesEachTaskForTheMainOne(NativeHub):
 class RunsTasksTwice(NativeHub):
     def start(self, task: Task[Any]) -> None:
         super().start(task)
-        self._ready.append((task, None))
+        self._ready.append(task)
 
 
 @breaks(clauses.START_ORDER, two_tasks)

@@ -42,12 +42,11 @@ def root() -> greenlet:
 class OwnLoop(greenlet):  # type: ignore[misc] # greenlet has no type hints
     """A loop that runs from `begin` to `end` in this greenlet, whatever is raised in it meanwhile."""
 
-    __slots__ = ("holders", "hubkit_task", "loop", "on_error", "patience")
+    __slots__ = ("hubkit_task", "loop", "on_error", "patience")
 
     def __init__(self, on_error: Callable[[BaseException], None]) -> None:
         super().__init__(None, root())
         self.hubkit_task = None  # hub context
-        self.holders = 0
         self.on_error = on_error
         self.patience = GRACE  # seconds that asyncio's tasks have for their clean-up in the end
         self.loop = self.make()

@@ -65,7 +65,7 @@ async def outcome(what: Watched) -> Any:
         try:
             await end
         except asyncio.CancelledError as error:
-            what._forget_watcher(tell)
+            what._withdraw(tell)
             cancelled = error
             if not (isinstance(what, Task) and what.cancel()):
                 raise  # a future is not ours to cancel; a task that has ended cannot be
