@@ -263,6 +263,9 @@ class Hub(abc.ABC):
         """The unpatched `module.attribute`."""
         return getattr(__import__(module, fromlist=[attribute]), attribute)
 
+    #: Who keeps the records of `own_stream`: one is good for as long as its `poller` is this.
+    poller: Any = None
+
     def own_stream(self, fd: int) -> Any:
         """What the hub's poller keeps of a stream socket that hubkit made (hubkit.poller.StreamRecord):
         hints that spare system calls. None if it keeps nothing."""

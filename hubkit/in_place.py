@@ -31,9 +31,9 @@ class InPlaceHub(LoopHub):
         self._awake = False
         raised = None
         try:
-            self._poller.wait(self._patience())
+            self.poller.wait(self._patience())
             self._awake = True  # what is fired from here on is seen without being woken
-            self._poller.deliver()
+            self.poller.deliver()
         except BaseException as error:
             raised = error
         finally:
@@ -52,7 +52,7 @@ class InPlaceHub(LoopHub):
         when = self._timers.next()
         if when is not None:
             return min(max(0.0, when - self.now()), LONGEST)
-        if self._poller.has_waiters():
+        if self.poller.has_waiters():
             return None
         if self.main is not None and self.main.ticket is not None and not self._may_be_woken():
             raise idleness.deadlock(self)
@@ -74,4 +74,4 @@ class InPlaceHub(LoopHub):
 
     def add_wake(self, fd: int, drain: Callable[[], object]) -> None:
         """End `poll_in_place` when `fd` is readable."""
-        self._poller.add_wake(fd, drain)
+        self.poller.add_wake(fd, drain)

@@ -49,10 +49,10 @@ class LoopHub(Ring):
         self._adopted: list[greenlet] = []
         self._io_ready = False
         self._in_turn = False
-        self._poller: Poller = make_poller(self.fire)
+        self.poller: Poller = make_poller(self.fire)
         self.host = self.host_class(self)
         self._holds = self.host_class.hold is not Host.hold  # else nobody need know who could wake us
-        self.host.watch(self._poller.fileno())
+        self.host.watch(self.poller.fileno())
         registry.remember(self)
 
     # -- finding ----------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class LoopHub(Ring):
             registry.forget(self)
             if get_ident() == self.thread:  # a loop is left in its own thread, or not at all
                 leave()
-                self._poller.close()
+                self.poller.close()
 
     def _forget_tasks(self, but: Task[Any] | None) -> None:
         """Suspended greenlets are kept for ever: freeing one would unwind it."""
@@ -194,7 +194,7 @@ class LoopHub(Ring):
                 self._throw(self._throws.popleft())
             if self._io_ready:
                 self._io_ready = False
-                self._poller.poll(0)
+                self.poller.poll(0)
             self._fire_due()
             while self.switch():
                 pass
@@ -229,7 +229,7 @@ class LoopHub(Ring):
             self._alarm = when
             self.host.set_alarm(None if when is None else min(when, self.now() + LONGEST))
         if self._holds:
-            self.host.hold(when is None and (self._poller.has_waiters() or idleness.outsiders()))
+            self.host.hold(when is None and (self.poller.has_waiters() or idleness.outsiders()))
 
     def rest(self) -> None:
         """Give the CPU to the host; returns when somebody has switched back."""
@@ -295,18 +295,18 @@ class LoopHub(Ring):
         """
         if self._closed:
             raise self._refusal("it cannot watch a descriptor")
-        self._poller.arm(fd, direction, ticket)
+        self.poller.arm(fd, direction, ticket)
 
     def forget_fd(self, fd: int) -> None:
         """Wake the waiters of `fd` with CLOSED; see `Hub.forget_fd`.
 
         Switches: never. Call from: any thread. Raises: nothing.
         """
-        self._poller.forget(fd)
+        self.poller.forget(fd)
 
     def own_stream(self, fd: int) -> StreamRecord | None:
         """The record of a stream socket that hubkit made; see `Hub.own_stream`."""
-        return self._poller.own(fd)
+        return self.poller.own(fd)
 
     # -- fork -------------------------------------------------------------------------------------
 
@@ -326,7 +326,7 @@ class LoopHub(Ring):
         self._crew.forked = task if task is not None and isinstance(task.carrier, Worker) else None
         self.main = task
         self._timers.keep(lambda timer: getattr(getattr(timer.fn, "__self__", None), "task", None) is task)
-        self._poller.close()
-        self._poller = make_poller(self.fire)
+        self.poller.close()
+        self.poller = make_poller(self.fire)
         self.host.after_fork()
-        self.host.watch(self._poller.fileno())
+        self.host.watch(self.poller.fileno())

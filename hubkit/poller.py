@@ -31,11 +31,23 @@ MAX_EVENTS = 1023
 class StreamRecord:
     """What is known of one descriptor: who waits, and for streams what was seen last."""
 
-    __slots__ = ("fd", "hung_up", "mask", "owned", "readable", "reader", "short_reads", "writable", "writer")
+    __slots__ = (
+        "fd",
+        "hung_up",
+        "mask",
+        "owned",
+        "poller",
+        "readable",
+        "reader",
+        "short_reads",
+        "writable",
+        "writer",
+    )
 
-    def __init__(self, fd: int, owned: bool) -> None:
+    def __init__(self, fd: int, owned: bool, poller: Poller) -> None:
         self.fd = fd
         self.owned = owned
+        self.poller: Poller | None = poller  # None: it keeps this record no longer
         self.mask = 0  # registered events; 0: not registered
         self.reader: Ticket | None = None
         self.writer: Ticket | None = None
@@ -58,7 +70,7 @@ class Poller:
         """Fire `ticket` once when `fd` is ready; Busy if a live one waits there already."""
         record = self._records.get(fd)
         if record is None:
-            record = self._records[fd] = StreamRecord(fd, owned=False)
+            record = self._records[fd] = StreamRecord(fd, owned=False, poller=self)
         waiting = record.reader if direction == READ else record.writer
         if waiting is not None and hasattr(waiting, "armed"):
             raise Busy(
@@ -70,6 +82,8 @@ class Poller:
         else:
             record.writer = ticket
         self._armed[ticket] = None
+        if record.owned and record.mask:
+            return
         try:
             self._register(record)
         except OSError as error:
@@ -87,6 +101,7 @@ class Poller:
         """`fd` will be closed: wake its waiters with CLOSED. Any thread."""
         record = self._records.pop(fd, None)
         if record is not None:
+            record.poller = None
             self._unregister(record)
             for ticket in (record.reader, record.writer):
                 if ticket is not None:
@@ -109,15 +124,17 @@ class Poller:
             if any(hasattr(ticket, "armed") for ticket in (record.reader, record.writer))
         ]
 
-    def _ready(self, record: StreamRecord, readable: bool, writable: bool) -> None:
-        # Fired first: if a signal handler raises in between, a dead ticket is left, and not a lost one.
+    def _readable(self, record: StreamRecord) -> None:
         ticket = record.reader
-        if readable and ticket is not None:
+        if ticket is not None:
+            # First: if a signal handler raises in between, a dead ticket is left, and not a lost one.
             self._fire(ticket, WOKEN)
             self._armed.pop(ticket, None)
             record.reader = None
+
+    def _writable(self, record: StreamRecord) -> None:
         ticket = record.writer
-        if writable and ticket is not None:
+        if ticket is not None:
             self._fire(ticket, WOKEN)
             self._armed.pop(ticket, None)
             record.writer = None
@@ -162,7 +179,8 @@ class Poller:
 
     def close(self) -> None:
         """Free the descriptor behind. Waiters are not told."""
-        raise NotImplementedError
+        for record in list(self._records.values()):
+            record.poller = None
 
     def _register(self, record: StreamRecord) -> None:
         raise NotImplementedError
@@ -188,7 +206,7 @@ class EpollPoller(Poller):
     def own(self, fd: int) -> StreamRecord:
         record = self._records.get(fd)
         if record is None:
-            record = self._records[fd] = StreamRecord(fd, owned=True)
+            record = self._records[fd] = StreamRecord(fd, owned=True, poller=self)
         elif not record.owned:  # somebody waits for its number, and goes on waiting
             record.owned = True
             if record.mask:
@@ -215,22 +233,26 @@ class EpollPoller(Poller):
             record = self._records.get(fd)
             if record is None:
                 self._unknown(fd)
-            elif record.owned:
+            else:
                 if mask & self._in:
                     record.readable = True
-                    if mask & self._gone:
-                        record.hung_up = True
-                    if mask & self._pri:  # a read stops at urgent data: short, yet not empty
-                        record.short_reads = False
+                    if record.owned:
+                        if mask & self._gone:
+                            record.hung_up = True
+                        if mask & self._pri:  # a read stops at urgent data: short, yet not empty
+                            record.short_reads = False
+                    if record.reader is not None:
+                        self._readable(record)
                 if mask & self._out:
                     record.writable = True
-                self._ready(record, bool(mask & self._in), bool(mask & self._out))
-            else:
-                self._ready(record, bool(mask & self._in), bool(mask & self._out))
-                self._rest_of(record)
+                    if record.writer is not None:
+                        self._writable(record)
+                if not record.owned:
+                    self._rest_of(record)
             events.pop()  # after: if a signal handler raises here, an edge must not get lost
 
     def close(self) -> None:
+        super().close()
         self._epoll.close()
 
     def _unknown(self, fd: int) -> None:
@@ -299,10 +321,14 @@ class SelectorPoller(Poller):
                 if callable(key.data):
                     key.data()
                 continue
-            self._ready(record, bool(events & selectors.EVENT_READ), bool(events & selectors.EVENT_WRITE))
+            if events & selectors.EVENT_READ:
+                self._readable(record)
+            if events & selectors.EVENT_WRITE:
+                self._writable(record)
             self._rest_of(record)
 
     def close(self) -> None:
+        super().close()
         self._selector.close()
 
     def _register(self, record: StreamRecord) -> None:

@@ -82,8 +82,8 @@ class VirtualHub(SteeredHub):
         self._slices = 0
         self._next = self._timers.next()
         if self._next is not None:
-            return min(QUIET, self._next - self.now()) if any(map(is_slow, self._poller.watched())) else 0
-        if self._steering is not None and self._poller.has_waiters():
+            return min(QUIET, self._next - self.now()) if any(map(is_slow, self.poller.watched())) else 0
+        if self._steering is not None and self.poller.has_waiters():
             return self._last_poll()
         self.clock.start()
         return super()._patience()

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import fds
 from ..contract import READ, WRITE, Hub
 from ..locks import Lock
-from ..registry import current_hub, this_task
-from ..waiting import CLOSED, TIMED_OUT, WOKEN, Ticket, deliver_latched, latched, wait
+from ..registry import current_hub
+from ..waiting import CLOSED, TIMED_OUT, WOKEN, deliver_latched, latched, own_ticket, wait
 
 if TYPE_CHECKING:
     from ..poller import StreamRecord
@@ -217,13 +217,13 @@ class Endpoint(StandardSocket):
 
         Returns at once if the caller should look again first, as the hints it looked at are another hub's.
         """
-        task = this_task()
-        hub = task.hub
+        ticket = own_ticket()
+        hub = ticket.task.hub
         fd = self.fileno()
         if fd < 0:
             raise self._was_closed()
         record = self._record
-        if self._owned:
+        if self._owned and (record is None or record.poller is not hub.poller):
             record = hub.own_stream(fd)
             if record is not self._record:
                 self._use_hints(hub, fd, record)
@@ -235,7 +235,6 @@ class Endpoint(StandardSocket):
                 deadline = now + timeout
             elif (left := deadline - now) <= 0.0:
                 raise _timed_out()  # whatever the hub would say: there was news, and it was no use
-        ticket = Ticket(task)
         try:
             hub.arm_fd(fd, direction, ticket)
             if not self._open:
