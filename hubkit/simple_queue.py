@@ -117,8 +117,10 @@ class SimpleQueue(Generic[T]):
         return self.get(False)
 
     def _get(self, block: bool, timeout: float | None) -> T:
+        wait_for_it = block
         if timeout is not None:
             timeout = check_timeout(timeout)
+            wait_for_it = block and timeout != 0
         if latched and block:
             deliver_latched()
         if self._items:
@@ -126,7 +128,7 @@ class SimpleQueue(Generic[T]):
                 return item
         if self._closed and self._is_over():
             raise ShutDown(f"{self!r} was shut down, and is empty")
-        if not block or timeout == 0:
+        if not wait_for_it:
             raise Empty
         ticket = own_ticket()
         self._getters.append(ticket)

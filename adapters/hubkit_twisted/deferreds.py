@@ -42,7 +42,7 @@ def _outcome(what: Any, asked: bool) -> Any:
 
 
 def _cancelled(what: Watched, tell: Any, failure: Failure) -> Failure | Deferred[Any]:
-    what._forget_watcher(tell)
+    what._withdraw(tell)
     if not isinstance(what, Task):
         return failure  # a future is not ours to cancel
     what.cancel()
