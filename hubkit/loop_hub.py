@@ -97,7 +97,6 @@ class LoopHub(Ring):
     def disown(self, g: greenlet) -> None:
         """`g` is no task from here on: the host's loop has begun to run in it. For hosts."""
         task = vars(g).pop("hubkit_task", None)
-        vars(g).pop("holders", None)
         if task is not None:
             self._adopted.remove(g)
             if task is self.main:
