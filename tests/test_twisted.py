@@ -655,7 +655,7 @@ def test_after_the_reactor_nothing_waits_and_nothing_hangs() -> None:
 SIGNAL_IN_A_TURN = """
 class FromHandler(Exception): pass
 def raise_in_the_next_turn():
-    poller = hubkit.current_hub()._poller
+    poller = hubkit.current_hub().poller
     poll = poller.poll
     def interrupted(*args):  # as by a signal handler, which may run between any two lines
         poller.poll = poll

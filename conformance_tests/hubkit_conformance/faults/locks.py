@@ -49,8 +49,7 @@ def lock_serves_the_last_first(hub: type[Hub]) -> None:
 
     @wrap(Handover, "_match")
     def match(right: Any, self: Any) -> None:
-        for ticket in reversed(list(self._waiters)):
-            self._waiters.move_to_end(ticket)
+        self._waiters.reverse()
         right(self)
 
 
@@ -248,8 +247,7 @@ def notify_wakes_the_last(hub: type[Hub]) -> None:
 
     @wrap(Condition, "notify")
     def notify(right: Any, self: Any, n: int = 1) -> None:
-        for ticket in reversed(list(self._waiters)):
-            self._waiters.move_to_end(ticket)
+        self._waiters.reverse()
         right(self, n)
 
 

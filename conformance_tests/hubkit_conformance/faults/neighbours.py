@@ -146,8 +146,7 @@ def _leave_a_twin(ticket: Any) -> None:
     for line in gc.get_referrers(ticket):
         if isinstance(line, WaitQueue):
             twin = Ticket(ticket.task)
-            line.add(twin)
-            line.move_to_end(twin, last=False)
+            line.put_first(twin)
 
 
 @fault("test_r22_a_cancel_reaches_a_task_in_a_wait_of_the_hosts_own", needs=(INTERRUPT_HOST,))
