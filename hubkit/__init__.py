@@ -2,7 +2,8 @@
 
 Where things are. What you import is here; each noun has a file of its own name:
 
-    tasks scopes timeouts task_group waits running    spawning, cancelling, waiting for the end
+    spawning tasks task_group scopes timeouts         spawning, cancelling, time limits
+    waits running                                     waiting for the end
     events locks conditions semaphores barriers       synchronisation
     queues channels pools futures local threads       passing values, limiting, native threads
     handover slots tally heap simple_queue            … what these are made of
@@ -10,7 +11,7 @@ Where things are. What you import is here; each noun has a file of its own name:
     patching registry                                 the standard library; which hub
     contract waiting originals errors                 what everything stands on
     loop_hub ring crew workers callbacks timers       the scheduler, a guest
-    poller host in_place                              … on any event loop
+    poller host homes in_place                        … on any event loop
     thread_hub blocking watched                       the hub of OS threads
     pipeline testing demo cli                         on top
 
@@ -49,8 +50,9 @@ from .registry import available_hubs, current_hub, use
 from .running import checkpoint, now, run, sleep
 from .scopes import shield
 from .semaphores import BoundedSemaphore, Semaphore
+from .spawning import all_tasks, current_task, spawn, spawn_later
 from .task_group import TaskGroup
-from .tasks import Task, all_tasks, current_task, spawn, spawn_later
+from .tasks import Task
 from .threads import to_thread
 from .timeouts import move_on_after, timeout, timeout_at
 from .waits import as_completed, wait

@@ -128,10 +128,14 @@ class Ring(Hub):
                     continue
             elif self.switch():
                 continue
-            if self._closed:
-                raise self._refusal("nothing could end this wait")
-            self.rest()
+            self.rest_in(ticket)
         return ticket.outcome
+
+    def rest_in(self, ticket: Ticket) -> None:
+        """`rest`, in a wait that something could still end."""
+        if self._closed:
+            raise self._refusal(f"nothing could end the wait of {ticket.task!r}")
+        self.rest()
 
     def yield_now(self) -> None:
         """Go to the end of the ring; see `Hub.yield_now`.

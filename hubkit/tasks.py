@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextvars import Context, copy_context
+from contextvars import Context
 from itertools import count
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from greenlet import getcurrent
-
 from .contract import Hub, Owner
 from .delays import Delay
 from .errors import Cancelled, TaskCancelled
-from .registry import current_hub, hub_to_spawn, this_task
+from .registry import this_task
 from .scopes import Scope
 from .waiting import (
     INTERRUPT,
@@ -361,57 +359,3 @@ def adopt(hub: Hub, carrier: Any) -> Task[Any]:
     task.carrier = carrier
     task._state = RUNNING
     return task
-
-
-def spawn(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
-    """Start `fn(*args, **kwargs)` as a task of its own, in a copy of the caller's context.
-
-    Returns before the task runs (on a hub of OS threads it may have begun). Tasks start in the order
-    of their spawn.
-
-    Switches: never. Call from: any thread, signal. Raises: TypeError if `fn` is not callable.
-    """
-    if not callable(fn):
-        raise TypeError(f"spawn() takes a function and its arguments, not {fn!r}")
-    try:
-        hub = getcurrent().hubkit_task.hub
-    except AttributeError:  # not called by a greenlet's task
-        hub = hub_to_spawn()
-    task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
-    hub.start(task)
-    return task
-
-
-def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
-    """Like `spawn`, but the task becomes runnable after `delay` seconds; `cancel()` stops it before.
-
-    Switches: never. Call from: any thread. Raises: TypeError, ValueError.
-    """
-    if not callable(fn):
-        raise TypeError(f"spawn_later() takes seconds, a function and its arguments, not {fn!r}")
-    if delay is None:
-        raise TypeError("spawn_later() needs a number of seconds, not None")
-    seconds = check_timeout(delay)
-    hub = hub_to_spawn()
-    task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
-    hub.tasks[task] = None
-    task.carrier = starter = Delay(task)
-    if seconds is not None:
-        starter.timer = hub.call_at(hub.now() + seconds, starter)
-    return task
-
-
-def current_task() -> Task[Any] | None:
-    """The task that calls; None in hub context (a callback).
-
-    Switches: never. Call from: any thread. Raises: WrongContext in a greenlet that is nobody's task.
-    """
-    return current_hub().current()
-
-
-def all_tasks() -> list[Task[Any]]:
-    """The tasks of the caller's hub that have been spawned and have not ended, in order of spawn.
-
-    Switches: never. Call from: any thread. Raises: nothing.
-    """
-    return list(current_hub().tasks)

@@ -25,7 +25,7 @@ PRELUDE = """
 import gc, os, signal, sys, threading, time
 import hubkit
 from hubkit.registry import current_hub, this_task
-from hubkit.tasks import spawn, current_task
+from hubkit.spawning import spawn, current_task
 from hubkit.waiting import Ticket, wait
 from hubkit import errors
 

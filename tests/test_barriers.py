@@ -13,7 +13,8 @@ from hubkit.barriers import Barrier
 from hubkit.contract import Hub
 from hubkit.errors import Cancelled
 from hubkit.events import Event
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit.timeouts import move_on_after
 from hubkit_conformance.tools import PATIENCE, SHORT, finish, not_before, parked, settle, until
 

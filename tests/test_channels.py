@@ -15,7 +15,8 @@ from hubkit.channels import Channel
 from hubkit.contract import Hub
 from hubkit.errors import Cancelled, Closed, WrongContext
 from hubkit.registry import current_hub
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit_conformance.tools import (
     PATIENCE,
     SHORT,

@@ -15,7 +15,8 @@ from hubkit.errors import Cancelled, Deadlock
 from hubkit.locks import Lock, RLock
 from hubkit.running import checkpoint
 from hubkit.semaphores import Semaphore
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit.timeouts import move_on_after
 from hubkit_conformance.tools import (
     PATIENCE,

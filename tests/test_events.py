@@ -16,7 +16,7 @@ from hubkit.contract import ORDERED_YIELD, Hub
 from hubkit.errors import Cancelled, WrongContext
 from hubkit.events import Event
 from hubkit.registry import current_hub
-from hubkit.tasks import current_task, spawn
+from hubkit.spawning import current_task, spawn
 from hubkit_conformance.tools import PATIENCE, SHORT, finish, not_before, parked, parked_in_order, until
 
 pytestmark = pytest.mark.usefixtures("hub")

@@ -18,7 +18,8 @@ from hubkit.errors import Cancelled, InvalidState, TaskCancelled
 from hubkit.futures import Future
 from hubkit.registry import current_hub
 from hubkit.running import checkpoint, sleep
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit.timeouts import timeout
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, not_before, parked, until
 

@@ -14,7 +14,7 @@ from hubkit.futures import Future
 from hubkit.local import Local
 from hubkit.registry import current_hub
 from hubkit.running import checkpoint, run, sleep
-from hubkit.tasks import current_task, spawn
+from hubkit.spawning import current_task, spawn
 from hubkit_conformance.tools import PATIENCE, finish, parked, until
 
 pytestmark = pytest.mark.usefixtures("hub")

@@ -17,7 +17,7 @@ from hubkit.errors import Cancelled, WrongContext
 from hubkit.locks import Lock, RLock
 from hubkit.registry import current_hub
 from hubkit.running import checkpoint
-from hubkit.tasks import current_task, spawn
+from hubkit.spawning import current_task, spawn
 from hubkit_conformance.tools import PATIENCE, SHORT, finish, not_before, parked, parked_in_order, until
 
 pytestmark = pytest.mark.usefixtures("hub")

@@ -21,7 +21,8 @@ from hubkit.pools import Pool
 from hubkit.registry import current_hub
 from hubkit.running import checkpoint, now, sleep
 from hubkit.semaphores import Semaphore
-from hubkit.tasks import Task, all_tasks, current_task, spawn
+from hubkit.spawning import all_tasks, current_task, spawn
+from hubkit.tasks import Task
 from hubkit.timeouts import move_on_after
 from hubkit_conformance.tools import (
     LONG,

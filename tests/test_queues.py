@@ -20,7 +20,8 @@ from hubkit.contract import Hub
 from hubkit.errors import Cancelled, WrongContext
 from hubkit.queues import Empty, Full, LifoQueue, PriorityQueue, Queue, ShutDown, SimpleQueue
 from hubkit.registry import current_hub
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit.waiting import CLOSED, INTERRUPT, TIMED_OUT, WOKEN
 from hubkit_conformance.tools import (
     PATIENCE,

@@ -20,7 +20,7 @@ from hubkit.errors import Cancelled, WrongContext
 from hubkit.futures import Future
 from hubkit.registry import current_hub, this_task
 from hubkit.running import checkpoint, now, run, sleep
-from hubkit.tasks import all_tasks, spawn, spawn_later
+from hubkit.spawning import all_tasks, spawn, spawn_later
 from hubkit.timeouts import move_on_after
 from hubkit_conformance.child import Child
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, not_before, parked, until

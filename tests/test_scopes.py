@@ -13,7 +13,8 @@ from hubkit.futures import Future
 from hubkit.registry import current_hub, this_task
 from hubkit.running import checkpoint, sleep
 from hubkit.scopes import Scope, shield
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit.timeouts import move_on_after, timeout
 from hubkit.waiting import latched
 from hubkit_conformance.tools import LONG, PATIENCE, finish, parked, until

@@ -17,8 +17,9 @@ from hubkit.futures import Future
 from hubkit.registry import current_hub, this_task
 from hubkit.running import checkpoint, sleep
 from hubkit.scopes import shield
+from hubkit.spawning import current_task, spawn
 from hubkit.task_group import TaskGroup
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.tasks import Task
 from hubkit.timeouts import move_on_after, timeout
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, parked, until
 

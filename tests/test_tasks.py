@@ -17,7 +17,8 @@ from hubkit.errors import Cancelled, TaskCancelled
 from hubkit.futures import Future
 from hubkit.registry import current_hub, this_task
 from hubkit.running import checkpoint, now, run, sleep
-from hubkit.tasks import Task, all_tasks, current_task, spawn, spawn_later
+from hubkit.spawning import all_tasks, current_task, spawn, spawn_later
+from hubkit.tasks import Task
 from hubkit.timeouts import move_on_after
 from hubkit.waiting import latched
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, not_before, parked, stop, until

@@ -10,7 +10,7 @@ from hubkit.errors import UnknownHub
 from hubkit.futures import Future
 from hubkit.registry import current_hub
 from hubkit.running import sleep
-from hubkit.tasks import current_task, spawn, spawn_later
+from hubkit.spawning import current_task, spawn, spawn_later
 from hubkit.waiting import latched
 from hubkit_conformance.tools import LONG, PATIENCE, parked
 

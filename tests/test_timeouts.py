@@ -15,7 +15,7 @@ from hubkit.errors import Cancelled, WrongContext
 from hubkit.futures import Future
 from hubkit.registry import current_hub, this_task
 from hubkit.running import checkpoint, now, sleep
-from hubkit.tasks import spawn
+from hubkit.spawning import spawn
 from hubkit.timeouts import move_on_after, timeout, timeout_at
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, not_before, parked
 

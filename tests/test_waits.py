@@ -11,7 +11,8 @@ import pytest
 from hubkit.errors import Cancelled
 from hubkit.futures import Future
 from hubkit.running import checkpoint, sleep
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit.timeouts import move_on_after
 from hubkit.waits import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, as_completed, wait
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, not_before, parked, stop

@@ -16,7 +16,8 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from hubkit.errors import TaskCancelled
-from hubkit.tasks import Task, spawn
+from hubkit.spawning import spawn
+from hubkit.tasks import Task
 from hubkit.watched import Watched
 
 from .contexts import take_over

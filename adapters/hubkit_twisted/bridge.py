@@ -22,7 +22,8 @@ from hubkit.errors import NotSupported, WrongContext
 from hubkit.events import Event
 from hubkit.registry import use
 from hubkit.scopes import put_back
-from hubkit.tasks import Task, current_task, spawn
+from hubkit.spawning import current_task, spawn
+from hubkit.tasks import Task
 from hubkit.waiting import deliver_latched, latched
 
 from .deferreds import end_of

@@ -20,7 +20,7 @@ from hubkit.host import Host
 from hubkit.loop_hub import LoopHub
 from hubkit.originals import get_ident, monotonic
 from hubkit.running import GRACE, end_tasks
-from hubkit.tasks import spawn
+from hubkit.spawning import spawn
 from hubkit.watched import Watched
 
 from . import loop, where

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenlet import greenlet
-
 from hubkit.contract import Steering
 from hubkit.errors import Closed
 from hubkit.tasks import Task
@@ -25,7 +23,7 @@ class SteeredHub(NativeHub):
 
     def __init__(self) -> None:
         self._steering: Steering | None = None
-        self._chosen: tuple[Any, Ticket | None] | None = None  # at the front of the ring, until it runs
+        self._chosen: Any = None  # at the front of the ring, until it runs
         super().__init__()
 
     def steer(self, steering: Steering) -> None:
@@ -37,11 +35,23 @@ class SteeredHub(NativeHub):
             raise Closed(f"the {self.name} hub of this thread is closed: it cannot be steered")
         self._steering = steering
 
-    def switch(self, g: greenlet) -> bool:
+    def park(self, ticket: Ticket) -> Any:
+        """Run the chosen tasks until `ticket` is fired; see `Hub.park`.
+
+        Switches: if it must wait. Call from: hub. Raises: Closed, what is thrown.
+        """
+        if self._steering is None:
+            return super().park(ticket)
+        while ticket.outcome is None:
+            if not self.switch():
+                self.rest_in(ticket)
+        return ticket.outcome
+
+    def switch(self) -> bool:
         """Let the chosen task run; see `Ring.switch`."""
         if self._steering is not None:
             self._choose(self._steering)
-        return super().switch(g)
+        return super().switch()
 
     def next_start(self) -> Any:
         """The chosen entry, if it is a task to start; see `Ring.next_start`."""
@@ -55,7 +65,7 @@ class SteeredHub(NativeHub):
         if steering is None or task.hub is not self or self._closed:
             return
         ready = self._live()
-        answer = steering.preempt(task, [entry[0] for entry in ready], bool(self._timers))
+        answer = steering.preempt(task, list(map(_task_of, ready)), bool(self._timers))
         if answer > len(ready):
             self._hurry()
         elif answer:
@@ -65,24 +75,23 @@ class SteeredHub(NativeHub):
     def _choose(self, steering: Steering) -> None:
         ready = self._live()
         while ready and ready[0] is not self._chosen:
-            answer = steering.next([entry[0] for entry in ready], bool(self._timers))
+            answer = steering.next(list(map(_task_of, ready)), bool(self._timers))
             if answer < len(ready):
                 self._to_front(ready[answer])
                 return
             self._hurry()
             ready = self._live()
 
-    def _live(self) -> list[tuple[Any, Ticket | None]]:
+    def _live(self) -> list[Any]:
         """What is ready, without what is stale."""
         ready = self._ready
         for _ in range(len(ready)):
             entry = ready.popleft()
-            task, ticket = entry
-            if ticket is None or task.ticket is ticket:
+            if type(entry) is not Ticket or entry.task.ticket is entry:
                 ready.append(entry)  # another thread may append meanwhile: the order is not its concern
         return list(ready)
 
-    def _to_front(self, entry: tuple[Any, Ticket | None]) -> None:
+    def _to_front(self, entry: Any) -> None:
         self._ready.remove(entry)
         self._ready.appendleft(entry)
         self._chosen = entry
@@ -90,3 +99,8 @@ class SteeredHub(NativeHub):
     def _hurry(self) -> None:
         """Have the next timer due."""
         raise NotImplementedError
+
+
+def _task_of(entry: Any) -> Any:
+    """Whom an entry of the ring lets run."""
+    return entry.task if type(entry) is Ticket else entry

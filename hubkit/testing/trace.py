@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Any
 
 from ..contract import Hub
-from ..tasks import Task, current_task
+from ..spawning import current_task
+from ..tasks import Task
 from .points import POINT
 from .tasks import is_base
 
