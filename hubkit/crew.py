@@ -61,25 +61,31 @@ class Crew:
     def live(self, worker: Worker) -> None:
         """The life of a worker: one task after another until one leaves something behind."""
         worker.begin()
-        task = worker.hubkit_task
-        while task is not None:
-            try:
-                task.carrier = worker
-                task.resume = worker.resume
-                worker.gr_context = task.context
-                task.run()
-                task.carrier = task.resume = None
-                if task is self.forked:
-                    forking.end_process(task)
-                worker.hubkit_task = task = None
-                if worker.reusable():
-                    task = self._next_for(worker)
-            except GreenletExit:
-                break
-            except BaseException as error:  # thrown at a worker between two tasks
-                worker.hubkit_task = task = None
-                self._hub.to_main(error)
-        self._workers.discard(worker)
+        try:
+            while True:
+                try:
+                    task = worker.hubkit_task or self._next_for(worker)
+                    if task is None:
+                        break
+                    task.carrier = worker
+                    task.resume = worker.resume
+                    worker.gr_context = task.context
+                    task.run()
+                    task.carrier = task.resume = None
+                    if task is self.forked:
+                        forking.end_process(task)
+                    worker.hubkit_task = task = None
+                    if not worker.reusable():
+                        break
+                except GreenletExit:
+                    break
+                except BaseException as error:  # thrown at a worker between two tasks
+                    worker.hubkit_task = task = None
+                    self._hub.to_main(error)
+        finally:
+            self._workers.discard(worker)
+            if worker in self.idle:
+                self.idle.remove(worker)
 
     def _next_for(self, worker: Worker) -> Any:
         """The next task for an idle worker; None if there are enough idle ones without it."""

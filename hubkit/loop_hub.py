@@ -263,7 +263,8 @@ class LoopHub(Ring):
             raise self._refusal("it cannot wait for a time")
         timer = Timer(when, fn, self._timers)
         if get_ident() == self.thread:
-            self._add_timer(timer)
+            if self._timers.add(timer) and not self._awake:
+                self._wake()  # the turn sets the alarm
         else:
             self.call_soon(lambda: self._add_timer(timer))
         return timer

@@ -105,38 +105,35 @@ class Task(Watched, Generic[T]):
 
         Switches: if the task does. Call from: the task's carrier. Raises: nothing.
         """
+        taken = True  # whether somebody has heard of an error
         if self._requests:
-            self._end(self._requests[0])
-            return
-        self._state = RUNNING
-        args, kwargs = self._args, self._kwargs
-        self._args, self._kwargs = (), None
-        try:
-            self._value = self._fn(*args, **kwargs) if kwargs else self._fn(*args)  # type: ignore[misc]
-        except BaseException as error:
-            # The first traceback entry is this frame: it says nothing about the task's own code.
-            if error.__traceback__ is not None:
-                error.__traceback__ = error.__traceback__.tb_next
-            self._end(error)
-            del self, args, kwargs  # the error's frames refer to this one
+            self._end_badly(self._requests[0])
         else:
-            self._end(None)
-
-    def _end(self, error: BaseException | None) -> None:
+            self._state = RUNNING
+            args, kwargs = self._args, self._kwargs
+            self._args, self._kwargs = (), None
+            try:
+                self._value = self._fn(*args, **kwargs) if kwargs else self._fn(*args)  # type: ignore[misc]
+            except BaseException as error:
+                # The first traceback entry is this frame: it says nothing about the task's own code.
+                if error.__traceback__ is not None:
+                    error.__traceback__ = error.__traceback__.tb_next
+                taken = self._end_badly(error)
+            del args, kwargs
         # The outcome first: another thread may ask for it as soon as the task is done.
-        taken = error is not None and self._end_badly(error)
         self._state = DONE
         self.hub.tasks.pop(self, None)
         if latched:
             latched.pop(self, None)
         self.scope = self.context = self.locals = None
-        owner = self.owner
-        if owner is not None:
-            taken |= owner.task_ended(self)
+        if self.owner is not None:
+            taken |= self.owner.task_ended(self)
         if self._watchers:
             self._serve_watchers()
-        elif error is not None and not taken:
-            _log.error("%s ended by an error that nobody waits for", self, exc_info=error)
+        elif not taken:
+            _log.error("%s ended by an error that nobody waits for", self, exc_info=self._error)
+        if self._error is not None:
+            del self  # the error's frames refer to this one
 
     def _end_badly(self, error: BaseException) -> bool:
         """Record how it ended; True if there is no error that somebody must hear of."""

@@ -218,7 +218,7 @@ class ThreadHub(Hub):
         except BaseException:
             blocking.leave(ticket)
             raise
-        return blocking.block(ticket, _deadlines.get(ticket))
+        return blocking.block(ticket, _deadlines.pop(ticket, None))
 
     def fire(self, ticket: Ticket, outcome: Any) -> bool:
         """Claim a ticket and wake its thread; see `Hub.fire`.

@@ -175,7 +175,7 @@ def wait(ticket: Ticket, timeout: float | None = None, place: Place | None = Non
         task.ticket = outer
         if outer is not None:
             task.nudge()  # what came for it meanwhile found the inner wait
-    if timer is not None:
+    if timer is not None and outcome is not TIMED_OUT:
         timer.cancel()
     if outcome is INTERRUPT:
         if place is not None:
