@@ -19,7 +19,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from . import idleness, registry
 from .callbacks import Callbacks
 from .contract import FORK, INTERRUPT_HOST
-from .errors import WrongContext
+from .errors import Closed, WrongContext
 from .homes import homes_here
 from .host import Host
 from .originals import get_ident, monotonic
@@ -240,6 +240,9 @@ class LoopHub(Ring):
             self.host.switch()
         except self.host.exhausted:
             raise idleness.deadlock(self) from None
+        loop = self.host.loop_greenlet
+        if loop is not None and loop.dead:  # to switch there again would return at once, for ever
+            raise Closed(f"the loop of the {self.name} hub has ended: nothing could end this wait")
 
     # -- callbacks and timers ---------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from .contract import Hub
-from .errors import Cancelled
+from .errors import Cancelled, Closed
 from .homes import bury
 from .originals import get_ident
 from .registry import current_hub, forget, hub_here, hub_to_spawn, hubs, this_task
@@ -94,6 +94,9 @@ def end_tasks(ending: Iterable[Hub], grace: float | None) -> None:
                 break
         except Cancelled:
             pass  # a request for what has ended by now
+        except Closed as error:
+            _log.warning("dropped, as %s: %s", error, ", ".join(map(repr, left)))
+            break
         except (KeyboardInterrupt, SystemExit) as error:
             if interrupt is not None:
                 raise

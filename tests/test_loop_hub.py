@@ -611,3 +611,41 @@ def test_eventlet_is_not_first_imported_in_a_thread(hub: str) -> None:
         hub,
     )
     assert out == "[True]\n"
+
+
+@on_native
+def test_a_wait_on_a_loop_that_has_ended_is_an_error_and_no_endless_loop(hub: str) -> None:
+    out = run_script(
+        """
+        from greenlet import greenlet
+        from hubkit.host import Host
+        from hubkit.loop_hub import LoopHub
+        from hubkit.running import end_tasks
+
+        class Ended(Host):
+            def __init__(self, hub):
+                super().__init__(hub)
+                self.loop = greenlet(lambda: None)
+                self.loop.switch()
+            loop_greenlet = property(lambda self: self.loop)
+            def switch(self): self.loop.switch()
+            def wake(self): pass
+            def set_alarm(self, when): pass
+            def watch(self, fd): pass
+            def close(self): pass
+
+        class EndedHub(LoopHub):
+            name, capabilities, host_class = "ended", frozenset(), Ended
+
+        hubkit.use("__main__:EndedHub")
+        try:
+            park()
+        except errors.Closed as error:
+            print(error)
+        spawn(park)
+        end_tasks([current_hub()], None)  # not for ever, without a grace time either
+        current_hub().close()
+        """,
+        hub,
+    )
+    assert out == "the loop of the ended hub has ended: nothing could end this wait\n"
