@@ -168,6 +168,9 @@ class Connection:
         if not self._may_answer(message):
             return
         started = now()
+        if self._server.cutting_off:  # it has got the place of one that was cancelled
+            self._answer(message, Response.problem(503, "stopping"), started, last=True)
+            return
         try:
             response = self._server.application.respond(message, self._settings.deadline)
         except BaseException:  # cancelled, killed by the host, or ends the program

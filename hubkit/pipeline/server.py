@@ -43,6 +43,7 @@ class Server:
         self.application = application
         self.settings = settings = settings or Settings()
         self.stopping = False
+        self.cutting_off = False  # the grace time is over: no handler begins any more
         self.handlers = Pool(settings.handlers)
         self._connections = Pool(settings.connections)
         self._open: dict[Connection, None] = {}
@@ -118,6 +119,7 @@ class Server:
         return in_time
 
     def _cut_off(self) -> None:
+        self.cutting_off = True
         left = list(self._open)
         for connection in left:
             if connection.task is not None:
