@@ -224,11 +224,19 @@ class LoopHub(Ring):
         if self._closed:
             return
         when = self._timers.next()
+        if self._holds:
+            hold = when is None and self.poller.has_waiters()
+            if when is None and not hold and idleness.outsiders():
+                when = self._time_to_look_again()  # an alarm keeps the loop alive as well
+            self.host.hold(hold)
         if when != self._alarm:
             self._alarm = when
             self.host.set_alarm(None if when is None else min(when, self.now() + LONGEST))
-        if self._holds:
-            self.host.hold(when is None and (self.poller.has_waiters() or idleness.outsiders()))
+
+    def _time_to_look_again(self) -> float:
+        """When to see whether those who might wake a task are still there: they may end without a word."""
+        latest = self.now() + idleness.RECHECK
+        return latest if self._alarm is None else min(self._alarm, latest)
 
     def rest(self) -> None:
         """Give the CPU to the host; returns when somebody has switched back."""

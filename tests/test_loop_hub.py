@@ -649,3 +649,18 @@ def test_a_wait_on_a_loop_that_has_ended_is_an_error_and_no_endless_loop(hub: st
         hub,
     )
     assert out == "the loop of the ended hub has ended: nothing could end this wait\n"
+
+
+@on_gevent
+def test_t13_a_thread_that_ends_without_a_word_is_waited_for_no_longer(hub: str) -> None:
+    out = run_script(
+        """
+        threading.Thread(target=time.sleep, args=(0.2,)).start()  # it might wake somebody, and does not
+        try:
+            park()
+        except errors.Deadlock:
+            print("Deadlock")
+        """,
+        hub,
+    )
+    assert out == "Deadlock\n"
