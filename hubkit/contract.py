@@ -215,7 +215,7 @@ class Hub(abc.ABC):
         Readiness MAY be spurious: the caller tries again. A hang-up or error counts as ready. A
         descriptor that cannot be polled (a regular file) is always ready. A dead ticket (timed out,
         cancelled) frees its place; a live one in the same direction MUST raise Busy. The ticket MUST be
-        the calling task's and the descriptor open.
+        the calling task's. The descriptor may have been closed in this very instant, by another thread.
 
         Switches: never. Call from: hub. Raises: Busy, OSError (EBADF), Closed, NotSupported.
         """

@@ -208,9 +208,6 @@ def arm_a_ticket_of_another_task() -> None:
         current_hub().arm_fd(ours.fileno(), READ, Ticket(spawn(int)))
 
 
-MISTAKES.append((clauses.ARM_OPEN, a_closed_descriptor))
-
-
 @pytest.mark.parametrize(
     ("clause", "scenario"), MISTAKES, ids=[scenario.__name__ for _, scenario in MISTAKES]
 )

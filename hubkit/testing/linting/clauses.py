@@ -34,7 +34,6 @@ START_TWICE = Clause("start", CALLER, "The caller MUST NOT start a task twice.")
 CALL_BLOCKS = Clause("call_soon", CALLER, "`fn` MUST NOT block: nothing else runs meanwhile.")
 ARM_HERE = Clause("arm_fd", CALLER, "Call from: hub.")
 ARM_OWN = Clause("arm_fd", CALLER, "The ticket MUST be the calling task's")
-ARM_OPEN = Clause("arm_fd", CALLER, "The ticket MUST be the calling task's and the descriptor open.")
 
 # -- the hub --------------------------------------------------------------------------------------
 

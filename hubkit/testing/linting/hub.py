@@ -347,8 +347,6 @@ class LintHub(Hub):
             self._blame(clauses.ARM_OWN, f"{task!r} arms a ticket of {ticket.task!r}")
         closed, gone = record.closed, not _is_open(fd)
         holder = record.watched.get((fd, direction))
-        if gone:
-            record.note(clauses.ARM_OPEN, f"{task!r} would wait for the descriptor {fd}, which is closed")
         self.checked.arm_fd(self, fd, direction, ticket)
         self._check_refused(closed, "arm_fd")
         if gone and not _is_open(fd):
