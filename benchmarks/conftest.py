@@ -15,14 +15,14 @@ class Laboratory:
     """Measures each comparison once, when its first side is asked for."""
 
     def __init__(self, effort: Effort) -> None:
-        self._effort = effort
+        self.effort = effort
         self.results: dict[Comparison, Result] = {}
         self.warning = report.others_at_work()
 
     def result(self, comparison: Comparison) -> Result:
         """The rounds of both sides."""
         if comparison not in self.results:
-            self.results[comparison] = measure(comparison, self._effort)
+            self.results[comparison] = measure(comparison, self.effort)
         return self.results[comparison]
 
 
@@ -78,5 +78,6 @@ def _write(reporter: pytest.TerminalReporter, path: Path, laboratory: Laboratory
     if not report.complete(laboratory.results):
         reporter.line(f"not everything was measured: {path.name} is left as it was")
         return
-    path.write_text(report.document(laboratory.results, laboratory.warning), encoding="utf-8")
+    text = report.document(laboratory.results, laboratory.warning, laboratory.effort)
+    path.write_text(text, encoding="utf-8")
     reporter.line(f"written to {path.name}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from .measure import Result
-from .plan import COMMON, COMPARISONS, FULL, RATIOS, TITLES, WORKLOADS, Comparison, Workload
+from .plan import COMMON, COMPARISONS, FULL, RATIOS, TITLES, WORKLOADS, Comparison, Effort, Workload
 
 Results = Mapping[Comparison, Result]
 Row = Sequence[str]
@@ -229,10 +229,10 @@ def complete(results: Results) -> bool:
     return set(results) == set(COMPARISONS)
 
 
-def document(results: Results, warning: str = "") -> str:
+def document(results: Results, warning: str = "", effort: Effort = FULL) -> str:
     """docs/benchmarks.md."""
     lines = [
-        HEAD.format(launches=FULL.launches, rounds=FULL.rounds, fresh=FULL.fresh),
+        HEAD.format(launches=effort.launches, rounds=effort.rounds, fresh=effort.fresh),
         "## Machine",
         "",
         *(f"- {line}" for line in [*machine(), *filter(None, [warning])]),

@@ -78,14 +78,19 @@ class Crew:
                     if not worker.reusable():
                         break
                 except GreenletExit:
+                    self._not_idle(worker)
                     break
                 except BaseException as error:  # thrown at a worker between two tasks
+                    self._not_idle(worker)
                     worker.hubkit_task = task = None
                     self._hub.to_main(error)
         finally:
             self._workers.discard(worker)
-            if worker in self.idle:
-                self.idle.remove(worker)
+
+    def _not_idle(self, worker: Worker) -> None:
+        """Nobody may switch to a worker that something was thrown at while it was idle."""
+        if worker in self.idle:
+            self.idle.remove(worker)
 
     def _next_for(self, worker: Worker) -> Any:
         """The next task for an idle worker; None if there are enough idle ones without it."""
