@@ -195,8 +195,8 @@ def notification_dies_with_a_cancelled_waiter(hub: type[Hub]) -> None:
 def notification_dies_with_a_killed_waiter(hub: type[Hub]) -> None:
     """A notification that meets an exception of the host's is lost."""
 
-    @wrap(Condition, "_pass_on")
-    def pass_on(right: Any, self: Any, outcome: Any) -> None:
+    @wrap(Condition, "_undo")
+    def undo(right: Any, self: Any, outcome: Any) -> None:
         pass
 
 
