@@ -101,8 +101,10 @@ def main_waits_for_ctrl_c(how):
 
     def ticker():
         try:
-            while True:
-                hubkit.sleep(0.002)  # so it is the last to come to rest, and whoever rests last may poll
+            while not main_waits:
+                hubkit.sleep(0.002)
+            hubkit.sleep(0.002)
+            Event().wait()  # the last to come to rest: whoever rests last may poll
         except KeyboardInterrupt:
             print("the ticker got it")
 
@@ -113,6 +115,7 @@ def main_waits_for_ctrl_c(how):
             hubkit.spawn(ticker)
             hubkit.sleep(0.01)
         hubkit.checkpoint()
+        main_waits.append(True)
         print("ready", flush=True)
         try:
             {
@@ -126,6 +129,7 @@ def main_waits_for_ctrl_c(how):
         hubkit.sleep(0.001)
         print("main goes on")
 
+    main_waits = []
     # A handler keeps the hub from seeing a deadlock where nothing else could wake main.
     signal.signal(signal.SIGUSR2, lambda *_: None)
     hubkit.run(main)
