@@ -21,13 +21,12 @@ _log = logging.getLogger("hubkit")
 class Callbacks:
     """All callbacks that are due, carried by a worker like a task; `current()` is None meanwhile."""
 
-    __slots__ = ("carrier", "context", "due", "hub", "resume", "ringed", "ticket")
+    __slots__ = ("carrier", "context", "due", "hub", "resume", "ringed")
 
     def __init__(self, hub: Ring) -> None:
         self.hub = hub
         self.carrier: Any = None
         self.resume: Any = None
-        self.ticket = None  # it never waits
         self.context: Context | None = None
         self.ringed = False
         self.due: deque[tuple[Context, Callable[[], object]]] = deque()
@@ -42,6 +41,7 @@ class Callbacks:
     def run(self) -> None:
         """Make every call that is due now; one that comes meanwhile waits for its turn in the ring."""
         self.carrier.hubkit_task = None
+        self.resume = None  # it may be in the ring again before this ends
         self.ringed = False
         for _ in range(len(self.due)):
             context, fn = self.due.popleft()

@@ -303,6 +303,13 @@ class Hub(abc.ABC):
         Called only while something is in `waiting.latched`, which costs the other hubs nothing.
         """
 
+    def refire(self, ticket: Ticket) -> None:
+        """A signal handler in `ticket`'s task has waited in the middle of the task's own wait on `ticket`. A
+        hub that may have taken the wake-up of the one wait for that of the other MUST give it again.
+
+        Switches: never. Call from: hub. Raises: nothing.
+        """
+
     def interrupt_host(self, task: Task[Any]) -> bool:
         """Deliver `task`'s request inside a wait of the host's own; False if the hub cannot."""
         return False

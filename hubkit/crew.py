@@ -7,12 +7,16 @@ file must not know: the order of the ring, the host's hooks.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
+from weakref import getweakrefcount
 
 from greenlet import GreenletExit, getcurrent
 
 from . import forking
+from .waiting import nothing
 from .workers import MAX_IDLE, Starter, Worker, start
 
 if TYPE_CHECKING:
@@ -32,25 +36,19 @@ class Crew:
         self._starter: Starter | None = None
         self.forked: Task[Any] | None = None  # in a forked child: the process ends with it
 
-    def start(self, task: Any) -> bool:
-        """Have a new worker run a task; returns when switched back to.
-
-        False if the host must have its turn first.
-        """
+    def start(self, job: Any) -> Callable[[], object]:
+        """Have a new worker carry a job; what switches there."""
         starter = self._starter
         if starter is None or starter.dead:
             loop = self._hub.host.loop_greenlet
             if loop is not None and getcurrent() is not loop:
-                self._hub.put_back(task)
-                return False  # the loop's own greenlet has the smallest stack to start from
+                self._hub.put_back(job)
+                return nothing  # the loop's own greenlet has the smallest stack to start from
             starter = self._starter = self._hub.starter_class(self._worker_ended, self._stray)
-            starter.order = self._new_worker(task, starter)
-            start(starter)
-        else:
-            starter.order = self._new_worker(task, starter)
-            if getcurrent() is not starter:
-                starter.switch()
-        return True
+            starter.order = self._new_worker(job, starter)
+            return partial(start, starter)
+        starter.order = self._new_worker(job, starter)
+        return nothing if getcurrent() is starter else starter.switch
 
     def _new_worker(self, task: Any, starter: Starter) -> Worker:
         worker = self._hub.worker_class(self, starter)
@@ -59,14 +57,23 @@ class Crew:
         return worker
 
     def live(self, worker: Worker) -> None:
-        """The life of a worker: one task after another until one leaves something behind."""
-        worker.begin()
+        """The life of a worker: one task after another until one leaves something behind.
+
+        Hosts hang what belongs to a task on its greenlet: locals, timeouts, thread records. A worker that has
+        an attribute, a reference or a weak one more than without a task must not carry another.
+        """
+        next_job, idle = self._hub.next_job, self.idle
+        references = getrefcount(worker)
         try:
             while True:
                 try:
-                    task = worker.hubkit_task or self._next_for(worker)
+                    task = worker.hubkit_task
                     if task is None:
-                        break
+                        if len(idle) >= MAX_IDLE:
+                            break
+                        task = worker.hubkit_task = next_job(worker)
+                        if task is None:
+                            continue
                     task.carrier = worker
                     task.resume = worker.resume
                     worker.gr_context = task.context
@@ -75,7 +82,7 @@ class Crew:
                     if task is self.forked:
                         forking.end_process(task)
                     worker.hubkit_task = task = None
-                    if not worker.reusable():
+                    if getrefcount(worker) > references or getweakrefcount(worker) or worker.__dict__:
                         break
                 except GreenletExit:
                     self._not_idle(worker)
@@ -90,25 +97,6 @@ class Crew:
     def _not_idle(self, worker: Worker) -> None:
         """Nobody may switch to a worker that something was thrown at while it was idle."""
         if worker in self.idle:
-            self.idle.remove(worker)
-
-    def _next_for(self, worker: Worker) -> Any:
-        """The next task for an idle worker; None if there are enough idle ones without it."""
-        hub = self._hub
-        while True:
-            task = hub.next_start()
-            if task is not None:
-                worker.hubkit_task = task
-                return task
-            if len(self.idle) >= MAX_IDLE:
-                return None
-            worker.gr_context = None
-            self.idle.append(worker)
-            if not hub.switch():
-                hub.rest()
-            task = worker.hubkit_task
-            if task is not None:  # by the ring, which has taken it off the idle list
-                return task
             self.idle.remove(worker)
 
     def _worker_ended(self) -> None:

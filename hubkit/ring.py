@@ -3,9 +3,8 @@
 What must live here: the order of ready tasks, switching from one to the next, and when the host is due.
 What this file must not know: the host's hooks but `wake` and `switch`, timers, descriptors.
 
-An entry is one of three. A ticket: its task is resumed if it still waits on it, else the entry is stale (the
-host threw something into the task meanwhile). A task whose ticket is YIELD: it is resumed. Any other job (a
-new task, the callbacks): a worker is to run it.
+An entry has a `resume`, which switches to its task: a ticket that was fired, or a task that lets the others
+run. Where it is None (a new task, the callbacks) a worker is to begin it.
 
 Invariant: if the ring is not empty, a turn is running or on its way (`_awake`), or a task runs that will
 look at the ring before it rests. Whoever fills the ring wakes the host unless it is awake; whoever
@@ -15,6 +14,8 @@ rests clears `_awake` first and looks at the ring after.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any, ClassVar
 
 from greenlet import getcurrent
@@ -26,7 +27,7 @@ from .errors import Closed, NotSupported, WrongContext
 from .host import Host
 from .originals import monotonic
 from .tasks import Task
-from .waiting import Ticket
+from .waiting import WITHDRAWN, Ticket, back_in, nothing
 from .workers import Starter, Worker
 
 #: Switches between two looks at the clock, and seconds between two turns of the host. Few enough that
@@ -34,9 +35,24 @@ from .workers import Starter, Worker
 CREDIT = 32
 SLICE = 0.002
 
-#: What a task waits on while it lets the others run: a ticket that can no longer be fired.
-YIELD = Ticket(None)  # type: ignore[arg-type]
-YIELD.claim()
+
+def _spent_ticket() -> Ticket:
+    """What a task waits on while it lets the others run, and its entry in the ring: nobody can fire it."""
+    ticket = object.__new__(Ticket)
+    ticket.outcome, ticket.resume = WITHDRAWN, nothing
+    ticket.task = None  # type: ignore[assignment]
+    return ticket
+
+
+class Turn:
+    """The entry of a task that queues up: `come` once it has been taken out."""
+
+    __slots__ = ("come", "resume", "task")
+
+    def __init__(self, task: Task[Any]) -> None:
+        self.task: Task[Any] | None = task
+        self.resume = None
+        self.come = False
 
 
 class Ring(Hub):
@@ -52,7 +68,7 @@ class Ring(Hub):
         self._forked_off = False  # closed because it is in a forked child, and has no FORK
         self._ready: deque[Any] = deque()
         self._awake = False
-        self._credit = CREDIT
+        self._upcoming = self._next_entries()
         self._slice_end = 0.0
         self._crew = Crew(self)
         self._idle = self._crew.idle
@@ -100,6 +116,16 @@ class Ring(Hub):
             self._wake()
         return True
 
+    def refire(self, ticket: Ticket) -> None:
+        """Put a ticket into the ring once more, if it has been there; see `Hub.refire`.
+
+        Switches: never. Call from: hub. Raises: nothing.
+        """
+        if ticket.outcome is not None:
+            self._ready.append(ticket)
+            if not self._awake:
+                self._wake()
+
     def _wake(self) -> None:
         if not self._closed:
             self._awake = True
@@ -110,25 +136,23 @@ class Ring(Hub):
 
         Switches: if it must wait. Call from: hub. Raises: Closed, what the host throws.
         """
-        ready = self._ready
-        while ticket.outcome is None:
-            # As `switch`, without the call: every wait comes by here.
-            if ready and self._credit > 0:
-                self._credit -= 1
-                entry = ready.popleft()
-                if type(entry) is not Ticket:
-                    if self._enter(entry):
-                        continue
+        try:
+            while ticket.outcome is None:
+                try:  # as `switch`, without the call: every wait comes by here
+                    entry = next(self._upcoming)
+                except (IndexError, StopIteration):
+                    pass
                 else:
-                    task = entry.task
-                    if task.ticket is entry:
-                        resume = task.resume
-                        del entry, task  # or this frame, suspended for long, would keep them
-                        resume()  # nothing at all if it is the caller
+                    resume = entry.resume
+                    if resume is None:
+                        resume = self._begin(entry)
+                    del entry  # or this frame, suspended for long, would keep it
+                    resume()
                     continue
-            elif self.switch():
-                continue
-            self.rest_in(ticket)
+                if not self.switch():
+                    self.rest_in(ticket)
+        finally:
+            ticket.resume = nothing  # its entry may still be in the ring
         return ticket.outcome
 
     def rest_in(self, ticket: Ticket) -> None:
@@ -142,91 +166,136 @@ class Ring(Hub):
 
         Switches: always, if another task is ready. Call from: hub. Raises: what the host throws.
         """
+        g = getcurrent()
         try:
-            task = getcurrent().hubkit_task
+            task = g.hubkit_task
         except AttributeError:
             task = self.current()
         if task is None:
             raise WrongContext(f"what runs on the hub itself cannot let others run. {self.remedy}")
-        ready = self._ready
-        if not ready and self._credit > 0:
-            self._credit -= 1
-            return
-        task.ticket = YIELD
-        ready.append(task)
+        try:
+            turn = g.hubkit_turn
+        except AttributeError:
+            turn = g.hubkit_turn = _spent_ticket()
+        outer, before = task.ticket, turn.resume  # of a wait in the middle of which a signal handler yields
+        task.ticket = turn
+        turn.resume = task.resume
+        self._ready.append(turn)
+        came = None
+        try:
+            while came is None:  # it is, if an entry was stale or could not be begun
+                entry = next(self._upcoming, None)
+                if entry is None:
+                    if self._renew():
+                        continue
+                    break
+                resume = entry.resume
+                if resume is None:
+                    resume = self._begin(entry)
+                del entry
+                came = resume()
+            if came is None:
+                self._queue_up(task)
+        finally:
+            task.ticket = outer
+            turn.resume = before
+            if outer is not None:
+                back_in(outer, task)
+
+    def _queue_up(self, task: Task[Any]) -> None:
+        """Go to the end of the ring and wait there, whoever has the CPU meanwhile."""
+        turn = Turn(task)
+        self._ready.append(turn)
         if not self._awake:
             self._wake()
         try:
-            while task.ticket is YIELD:
+            while not turn.come:
                 if not self.switch():
                     self.rest()
-        except BaseException:
-            task.ticket = None
-            while task in ready:
-                ready.remove(task)
-            raise
+        finally:
+            turn.task = None
 
     def switch(self) -> bool:
         """Let the next ready task run; False if there is none, or if it is the host's turn.
 
         Returns when somebody has switched back, for whatever reason.
         """
-        ready = self._ready
-        while ready:
-            if self._credit <= 0 and not self._renew():
-                return False
-            self._credit -= 1
-            entry = ready.popleft()
-            if type(entry) is not Ticket:
-                return self._enter(entry)
-            task = entry.task
-            if task.ticket is entry:
-                resume = task.resume
-                del entry, task
-                resume()
-                return True
-        return False
-
-    def _enter(self, job: Any) -> bool:
-        """Run an entry that is no ticket; False if the host must have its turn first."""
-        if job.ticket is YIELD:
-            job.ticket = None
-            resume = job.resume
-        elif self._idle:
-            worker = self._idle.pop()
-            worker.hubkit_task = job
-            resume = worker.resume
-            del worker  # what a suspended frame refers to is not used again
-        else:
-            return self._crew.start(job)
-        del job
+        try:
+            entry = next(self._upcoming, None)
+            if entry is None:
+                if not self._renew():
+                    return False
+                entry = next(self._upcoming)
+        except IndexError:
+            return False
+        resume = entry.resume
+        if resume is None:
+            resume = self._begin(entry)
+        del entry
         resume()
         return True
 
+    def _begin(self, job: Any) -> Callable[[], object]:
+        """Give an entry that has no switch of its own to a worker; what switches there."""
+        if type(job) is Turn:
+            job.come = True
+            return nothing if job.task is None else job.task.resume
+        if self._idle:
+            worker = self._idle.pop()
+            worker.hubkit_task = job
+            return worker.resume  # type: ignore[no-any-return]
+        return self._crew.start(job)
+
+    def _next_entries(self) -> Iterator[Any]:
+        """The next ones, taken out: IndexError if there is none, StopIteration when it is time for the clock.
+
+        Cheaper than to ask, to count and to take.
+        """
+        return map(deque.popleft, repeat(self._ready, CREDIT))
+
     def _renew(self) -> bool:
-        """Whether the slice lasts; looked at only when the credit is used up."""
+        """Whether the slice lasts; looked at only once its entries are used up."""
         if monotonic() >= self._slice_end:
             return False
-        self._credit = CREDIT
+        self._upcoming = self._next_entries()
         return True
 
     def rest(self) -> None:
         """Give the CPU to the host; returns when somebody has switched back."""
         raise NotImplementedError
 
-    def next_start(self) -> Any:
-        """The next entry, taken out, if no worker has begun it and the credit lasts; else None."""
-        ready = self._ready
-        if ready and self._credit > 0:
-            entry = ready[0]
-            if type(entry) is not Ticket and entry.ticket is not YIELD:
-                self._credit -= 1
-                return ready.popleft()
-        return None
+    def next_job(self, worker: Worker) -> Any:
+        """What a worker without a job is to carry next; None if it must ask again.
 
-    def put_back(self, task: Any) -> None:
-        """A task that could not be started after all is the next again."""
-        self._ready.appendleft(task)
+        The next entry if that is a job, without a switch; else others run, and one may have brought a job.
+        """
+        try:
+            entry = next(self._upcoming)
+        except (IndexError, StopIteration):
+            resume = None
+        else:
+            resume = entry.resume
+            if resume is None:
+                if type(entry) is not Turn:
+                    return entry
+                resume = self._begin(entry)
+            del entry
+        self._idle.append(worker)
+        worker.gr_context = None
+        if resume is not None:
+            resume()
+        elif not self.switch():
+            self.rest()
+        job = worker.hubkit_task
+        if job is None:  # somebody else has switched back
+            self._idle.remove(worker)
+        return job
+
+    def put_back(self, job: Any) -> None:
+        """What could not be begun after all is the next again, and the host has its turn before it."""
+        self._ready.appendleft(job)
+        self._upcoming = iter(())
+        self._slice_end = 0.0
 
     def to_main(self, error: BaseException) -> None:
         """What no task is to blame for goes to the main task, as a request; without one it is raised."""
@@ -236,5 +305,5 @@ class Ring(Hub):
         main.interrupt(error)
 
     def _new_slice(self) -> None:
-        self._credit = CREDIT
+        self._upcoming = self._next_entries()
         self._slice_end = monotonic() + SLICE

@@ -14,6 +14,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from greenlet import getcurrent
+
 from .contract import Hub
 from .errors import Cancelled, Closed
 from .homes import bury
@@ -138,10 +140,14 @@ def sleep(seconds: float) -> None:
     Switches: always. Call from: hub. Raises: Cancelled; TypeError or ValueError if that is no number;
     WrongContext in hub context.
     """
-    if seconds == 0:  # as `checkpoint`
+    if seconds == 0:  # as `checkpoint`, without the call that finds the hub
         if latched:
             deliver_latched()
-        this_task().hub.yield_now()
+        try:
+            hub = getcurrent().hubkit_task.hub
+        except AttributeError:
+            hub = this_task().hub
+        hub.yield_now()
         if latched:
             deliver_latched()
         return

@@ -56,15 +56,17 @@ class Ticket:
     AttributeError. `outcome` stays None until the winner has set it; no outcome is false.
     """
 
-    __slots__ = ("__weakref__", "armed", "fd", "outcome", "task")
+    __slots__ = ("__weakref__", "armed", "fd", "outcome", "resume", "task")
 
     task: Task[Any]
     armed: bool
     outcome: Any
+    resume: Any  # switches to the task, where that is how it is woken; nothing once the wait is over
     fd: Any  # a hub's own mark on a ticket it has armed; unset otherwise
 
     def __init__(self, task: Task[Any]) -> None:
         self.task = task
+        self.resume = task.resume
         self.armed = True
         self.outcome = None
 
@@ -82,6 +84,10 @@ class Ticket:
         self.task.hub.fire(self, TIMED_OUT)
 
 
+def nothing() -> None:
+    """In place of a switch to a task whose wait is over."""
+
+
 _new = object.__new__
 
 
@@ -94,8 +100,11 @@ def own_ticket() -> Ticket:
         task = getcurrent().hubkit_task
     except AttributeError:
         task = None
+    if task is None:
+        task = this_task()
     ticket = _new(Ticket)
-    ticket.task = task or this_task()
+    ticket.task = task
+    ticket.resume = task.resume
     ticket.armed = True
     ticket.outcome = None
     return ticket
@@ -174,7 +183,7 @@ def wait(ticket: Ticket, timeout: float | None = None, place: Place | None = Non
     finally:
         task.ticket = outer
         if outer is not None:
-            task.nudge()  # what came for it meanwhile found the inner wait
+            back_in(outer, task)
     if timer is not None and outcome is not TIMED_OUT:
         timer.cancel()
     if outcome is INTERRUPT:
@@ -184,6 +193,15 @@ def wait(ticket: Ticket, timeout: float | None = None, place: Place | None = Non
     elif outcome is TIMED_OUT and place is not None:
         place._withdraw(ticket)
     return outcome
+
+
+def back_in(outer: Ticket, task: Task[Any]) -> None:
+    """A signal handler's wait in the middle of another one is over: what came for that one comes again.
+
+    Its wake-up may have been taken for the inner one's, and a request found the inner ticket.
+    """
+    task.hub.refire(outer)
+    task.nudge()
 
 
 def _give_back(ticket: Ticket, place: Place | None) -> None:

@@ -68,7 +68,7 @@ class Watched(abc.ABC):
 
     def _serve_watchers(self) -> None:
         watchers = self._watchers
-        while watchers:
+        while True:
             try:
                 watcher = watchers.pop(0)
             except IndexError:  # another thread serves too
@@ -77,6 +77,8 @@ class Watched(abc.ABC):
                 watcher.task.hub.fire(watcher, self)
             else:
                 watcher()
+            if not watchers:
+                return
 
     def _call_when_done(self, hub: Hub, fn: Callable[[Any], object]) -> None:
         """Have `fn(self)` called in the context of `hub`, in a copy of the caller's."""

@@ -11,9 +11,7 @@ workers are started by a `Starter`, a greenlet that was itself started near the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from sys import getrefcount
 from typing import Any
-from weakref import getweakrefcount
 
 from greenlet import GreenletExit, greenlet
 
@@ -26,7 +24,7 @@ MAX_IDLE = 1024
 class Worker(greenlet):  # type: ignore[misc] # greenlet has no type hints
     """A greenlet that carries one task after another, as its crew has it."""
 
-    __slots__ = ("_crew", "_references", "hubkit_task", "resume")
+    __slots__ = ("_crew", "hubkit_task", "hubkit_turn", "resume")
 
     def __init__(self, crew: Any, starter: Starter) -> None:
         super().__init__(None, starter)
@@ -39,18 +37,6 @@ class Worker(greenlet):  # type: ignore[misc] # greenlet has no type hints
     def run(self) -> None:
         self._crew.live(self)
         self.resume = None  # it refers to the worker
-
-    def begin(self) -> None:
-        """Note what it looks like with no task. Called where `reusable` is, so that they agree."""
-        self._references = getrefcount(self)
-
-    def reusable(self) -> bool:
-        """Whether the last task left nothing behind: no reference, weak reference or attribute.
-
-        Hosts hang what belongs to a task on its greenlet: locals, timeouts, thread records. A worker
-        that somebody still refers to must not carry another task.
-        """
-        return getrefcount(self) <= self._references and not getweakrefcount(self) and not self.__dict__
 
 
 class Starter(greenlet):  # type: ignore[misc]
@@ -101,11 +87,10 @@ def remember_depth() -> None:
     _starters.shallow = starter
 
 
-def start(starter: Starter) -> None:
+def start(starter: Starter) -> object:
     """First switch into `starter`, from this thread's remembered depth if there is one."""
     shallow = getattr(_starters, "shallow", None)
     if shallow is None or shallow.dead:
-        starter.switch()
-    else:
-        shallow.order = starter
-        shallow.switch()
+        return starter.switch()
+    shallow.order = starter
+    return shallow.switch()

@@ -7,6 +7,7 @@ import selectors
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ class Fired(list[tuple[Ticket, Any]]):
 
 
 def ticket() -> Ticket:
-    return Ticket(None)  # type: ignore[arg-type]
+    return Ticket(SimpleNamespace(resume=None))  # type: ignore[arg-type]
 
 
 @pytest.fixture

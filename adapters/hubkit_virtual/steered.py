@@ -13,8 +13,10 @@ from typing import Any
 
 from hubkit.contract import Steering
 from hubkit.errors import Closed
+from hubkit.ring import Turn
 from hubkit.tasks import Task
-from hubkit.waiting import Ticket
+from hubkit.waiting import Ticket, nothing
+from hubkit.workers import Worker
 from hubkit_native.hub import NativeHub
 
 
@@ -42,10 +44,41 @@ class SteeredHub(NativeHub):
         """
         if self._steering is None:
             return super().park(ticket)
-        while ticket.outcome is None:
-            if not self.switch():
-                self.rest_in(ticket)
+        try:
+            while ticket.outcome is None:
+                if not self.switch():
+                    self.rest_in(ticket)
+        finally:
+            ticket.resume = nothing
         return ticket.outcome
+
+    def yield_now(self) -> None:
+        """Go to the end of the ring, from where it may be chosen; see `Hub.yield_now`.
+
+        Switches: always, if another task is ready. Call from: hub. Raises: what is thrown.
+        """
+        task = self.current()
+        if self._steering is None or task is None:
+            super().yield_now()
+            return
+        if not self._ready and self._goes_on():
+            return
+        task.ticket = Ticket(task)
+        task.ticket.claim()
+        try:
+            self._queue_up(task)
+        finally:
+            task.ticket = None
+
+    def _goes_on(self) -> bool:
+        """Whether a task that yields to nobody has some of its slice left."""
+        try:
+            next(self._upcoming)
+        except IndexError:
+            return True
+        except StopIteration:
+            pass
+        return self._renew()
 
     def switch(self) -> bool:
         """Let the chosen task run; see `Ring.switch`."""
@@ -53,11 +86,11 @@ class SteeredHub(NativeHub):
             self._choose(self._steering)
         return super().switch()
 
-    def next_start(self) -> Any:
-        """The chosen entry, if it is a task to start; see `Ring.next_start`."""
+    def next_job(self, worker: Worker) -> Any:
+        """The chosen entry, if it is a job; see `Ring.next_job`."""
         if self._steering is not None:
             self._choose(self._steering)
-        return super().next_start()
+        return super().next_job(worker)
 
     def at_verb(self, task: Task[Any]) -> None:
         """Stop `task`, which could go on, if that is what is wanted; see `Hub.at_verb`."""
@@ -87,7 +120,7 @@ class SteeredHub(NativeHub):
         ready = self._ready
         for _ in range(len(ready)):
             entry = ready.popleft()
-            if type(entry) is not Ticket or entry.task.ticket is entry:
+            if entry.resume is not nothing:
                 ready.append(entry)  # another thread may append meanwhile: the order is not its concern
         return list(ready)
 
@@ -103,4 +136,4 @@ class SteeredHub(NativeHub):
 
 def _task_of(entry: Any) -> Any:
     """Whom an entry of the ring lets run."""
-    return entry.task if type(entry) is Ticket else entry
+    return entry.task if isinstance(entry, (Ticket, Turn)) else entry

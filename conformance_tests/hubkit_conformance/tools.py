@@ -12,12 +12,32 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from hubkit import Task, checkpoint, current_hub, sleep, spawn
+from hubkit import (
+    BoundedSemaphore,
+    Condition,
+    Lock,
+    RLock,
+    Semaphore,
+    Task,
+    checkpoint,
+    current_hub,
+    sleep,
+    spawn,
+)
 from hubkit.contract import ORDERED_YIELD, VIRTUAL_TIME, Hub
 
 PATIENCE = 20.0  # seconds after which something that must come has not come
 LONG = 3600.0  # seconds that no test lives to see
 SHORT = 0.03  # seconds: the time limit where one must be seen to pass
+
+#: Everything that one task at a time can hold.
+LOCKS: dict[str, Callable[[], Any]] = {
+    "Lock": Lock,
+    "RLock": RLock,
+    "Semaphore": lambda: Semaphore(1),
+    "BoundedSemaphore": lambda: BoundedSemaphore(1),
+    "Condition": Condition,
+}
 
 
 def until(come_true: Callable[[], object], what: str = "the condition") -> None:

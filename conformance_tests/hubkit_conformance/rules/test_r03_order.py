@@ -8,7 +8,6 @@ import time
 import pytest
 
 from hubkit import (
-    BoundedSemaphore,
     Channel,
     Condition,
     Event,
@@ -16,7 +15,6 @@ from hubkit import (
     Lock,
     Pool,
     Queue,
-    RLock,
     Semaphore,
     checkpoint,
     current_task,
@@ -26,15 +24,7 @@ from hubkit import (
 from hubkit.contract import FIFO_LOCKS, ORDERED_YIELD
 
 from ..plugin import needs
-from ..tools import finish, parked, parked_in_order, returned
-
-LOCKS = {
-    "Lock": Lock,
-    "RLock": RLock,
-    "Semaphore": lambda: Semaphore(1),
-    "BoundedSemaphore": lambda: BoundedSemaphore(1),
-    "Condition": Condition,
-}
+from ..tools import LOCKS, finish, parked, parked_in_order, returned
 
 
 @needs(ORDERED_YIELD)

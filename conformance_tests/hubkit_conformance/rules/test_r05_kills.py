@@ -9,28 +9,18 @@ from __future__ import annotations
 import pytest
 
 from hubkit import (
-    BoundedSemaphore,
     Cancelled,
     Condition,
     Event,
     Lock,
     Queue,
-    RLock,
-    Semaphore,
     sleep,
     spawn,
 )
 
 from ..hosts import Sleep
-from ..tools import LONG, PATIENCE, SHORT, finish, parked, parked_in_order, stop
+from ..tools import LOCKS, LONG, PATIENCE, SHORT, finish, parked, parked_in_order, stop
 
-LOCKS = {
-    "Lock": Lock,
-    "RLock": RLock,
-    "Semaphore": lambda: Semaphore(1),
-    "BoundedSemaphore": lambda: BoundedSemaphore(1),
-    "Condition": Condition,
-}
 OWNED = ("RLock", "Condition")  # nobody but its holder can release it, so no task of the host's
 ORDERS = ("gift first", "kill first")
 each_order = pytest.mark.parametrize("order", ORDERS)

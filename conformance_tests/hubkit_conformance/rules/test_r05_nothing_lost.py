@@ -7,14 +7,11 @@ import queue as standard
 import pytest
 
 from hubkit import (
-    BoundedSemaphore,
     Channel,
     Condition,
     Event,
     Future,
-    Lock,
     Queue,
-    RLock,
     Semaphore,
     checkpoint,
     current_hub,
@@ -24,15 +21,8 @@ from hubkit import (
     spawn,
 )
 
-from ..tools import LONG, PATIENCE, SHORT, finish, parked, parked_in_order, settle, stop
+from ..tools import LOCKS, LONG, PATIENCE, SHORT, finish, parked, parked_in_order, settle, stop
 
-LOCKS = {
-    "Lock": Lock,
-    "RLock": RLock,
-    "Semaphore": lambda: Semaphore(1),
-    "BoundedSemaphore": lambda: BoundedSemaphore(1),
-    "Condition": Condition,
-}
 each_lock = pytest.mark.parametrize("make", LOCKS.values(), ids=LOCKS.keys())
 
 
