@@ -45,9 +45,9 @@ class Crew:
                 self._hub.put_back(job)
                 return nothing  # the loop's own greenlet has the smallest stack to start from
             starter = self._starter = self._hub.starter_class(self._worker_ended, self._stray)
-            starter.order = self._new_worker(job, starter)
+            starter.orders.append(self._new_worker(job, starter))
             return partial(start, starter)
-        starter.order = self._new_worker(job, starter)
+        starter.orders.append(self._new_worker(job, starter))
         return nothing if getcurrent() is starter else starter.switch
 
     def _new_worker(self, task: Any, starter: Starter) -> Worker:

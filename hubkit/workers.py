@@ -42,26 +42,28 @@ class Worker(greenlet):  # type: ignore[misc] # greenlet has no type hints
 class Starter(greenlet):  # type: ignore[misc]
     """Switches into new greenlets from the depth at which it was itself started.
 
-    Set `order` and switch here to have a greenlet started. Control also comes back when a worker ends,
+    Add to `orders` and switch here to have a greenlet started. Control also comes back when a worker ends,
     as this is its parent: then there is no order, and `on_end` decides who is next.
     """
 
-    __slots__ = ("_on_end", "_on_error", "hubkit_task", "order")
+    __slots__ = ("_on_end", "_on_error", "hubkit_task", "orders")
 
     def __init__(self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
-        self.order: greenlet | None = None
+        self.orders: list[
+            greenlet
+        ] = []  # a signal handler may add one, and is served before whom it interrupts
         self._on_end = on_end
         self._on_error = on_error
 
     def run(self) -> None:
         while True:
             try:
-                carrier, self.order = self.order, None
-                if carrier is None:
+                if not self.orders:
                     self._on_end()
                 else:
+                    carrier = self.orders.pop()
                     resume = carrier.resume if isinstance(carrier, Worker) else carrier.switch
                     del carrier  # what a suspended frame refers to is not used again
                     resume()
@@ -92,5 +94,5 @@ def start(starter: Starter) -> object:
     shallow = getattr(_starters, "shallow", None)
     if shallow is None or shallow.dead:
         return starter.switch()
-    shallow.order = starter
+    shallow.orders.append(starter)
     return shallow.switch()

@@ -88,6 +88,28 @@ def test_a_signal_handler_may_use_up_the_wake_up_of_the_wait_below_it(hub: str) 
 
 
 @on_loops
+def test_a_signal_handler_may_have_a_worker_made_while_one_is_being_made(hub: str) -> None:
+    out = run_script(
+        """
+        crew, handlers = current_hub()._crew, []
+        right = crew.start
+        def start(job):
+            begin = right(job)
+            if handlers:
+                handlers.pop()()
+            return begin
+        crew.start = start
+        spawn(bool).join()
+        held = [spawn(hubkit.sleep, 0.02) for _ in range(3)]
+        handlers.append(lambda: held.append(spawn(hubkit.sleep, 0)) or held[-1].join())
+        print(all(task.join(5) for task in held), len(held))
+        """,
+        hub,
+    )
+    assert out == "True 4\n"
+
+
+@on_loops
 def test_a_cancel_that_finds_a_handlers_yield_ends_the_wait_below_it(hub: str) -> None:
     out = run_script(
         """
