@@ -25,7 +25,8 @@ from .contract import FORK, Hub
 from .crew import Crew
 from .errors import Closed, NotSupported, WrongContext
 from .host import Host
-from .originals import monotonic
+from .idleness import threads_at_work
+from .originals import monotonic, sleep
 from .tasks import Task
 from .waiting import WITHDRAWN, Ticket, back_in, nothing
 from .workers import Starter, Worker
@@ -34,6 +35,12 @@ from .workers import Starter, Worker
 #: tasks of a millisecond each do not keep the host waiting for long.
 CREDIT = 32
 SLICE = 0.002
+
+#: While tasks are always ready: seconds between two breaks for other threads, and of one. A host that only
+#: looks whether there is news lets go of the interpreter for an instant: too short for a thread to wake up,
+#: and too often for one that waits to have its turn after `sys.getswitchinterval()`.
+BREAK_EVERY = 0.01
+BREAK = 0.0002
 
 
 def _spent_ticket() -> Ticket:
@@ -70,6 +77,7 @@ class Ring(Hub):
         self._awake = False
         self._upcoming = self._next_entries()
         self._slice_end = 0.0
+        self._next_break = 0.0
         self._crew = Crew(self)
         self._idle = self._crew.idle
         self._callbacks = Callbacks(self)
@@ -255,7 +263,11 @@ class Ring(Hub):
 
     def _renew(self) -> bool:
         """Whether the slice lasts; looked at only once its entries are used up."""
-        if monotonic() >= self._slice_end:
+        if (now := monotonic()) >= self._slice_end:
+            if now >= self._next_break:
+                self._next_break = now + BREAK_EVERY
+                if threads_at_work():
+                    sleep(BREAK)
             return False
         self._upcoming = self._next_entries()
         return True

@@ -171,3 +171,29 @@ def test_a_parked_task_does_not_keep_the_task_that_ran_in_its_place(hub: str) ->
         hub,
     )
     assert out == "None\n"
+
+
+@on_loops
+def test_tasks_that_spin_make_breaks_for_other_threads(hub: str) -> None:
+    out = run_script(
+        """
+        from hubkit import ring
+        breaks = []
+        ring.sleep = breaks.append
+        def spin(enough):
+            end = time.monotonic() + 20
+            while not enough() and time.monotonic() < end:
+                hubkit.sleep(0)
+        start = time.monotonic()
+        spin(lambda: time.monotonic() - start > 0.1)
+        print(len(breaks))  # nobody else is there
+        stop = threading.Event()
+        thread = threading.Thread(target=stop.wait)
+        thread.start()
+        spin(lambda: len(breaks) == 3)
+        stop.set(); thread.join()
+        print(breaks == [ring.BREAK] * 3)
+        """,
+        hub,
+    )
+    assert out == "0\nTrue\n"
