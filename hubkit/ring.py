@@ -3,12 +3,13 @@
 What must live here: the order of ready tasks, switching from one to the next, and when the host is due.
 What this file must not know: the host's hooks but `wake` and `switch`, timers, descriptors.
 
-An entry has a `resume`, which switches to its task: a ticket that was fired, or a task that lets the others
-run. Where it is None (a new task, the callbacks) a worker is to begin it.
+An entry has a `resume`, which switches to its task: a ticket that was fired, or that of a task which lets
+the others run. Where it is None there is more to do: a worker is to begin it (a new task, the callbacks), or
+it takes note that its turn has come.
 
 Invariant: if the ring is not empty, a turn is running or on its way (`_awake`), or a task runs that will
-look at the ring before it rests. Whoever fills the ring wakes the host unless it is awake; whoever
-rests clears `_awake` first and looks at the ring after.
+look at the ring before it rests. Whoever fills the ring wakes the host unless it is awake, or takes the next
+entry itself; whoever rests clears `_awake` first and looks at the ring after.
 """
 
 from __future__ import annotations
@@ -43,12 +44,19 @@ BREAK_EVERY = 0.01
 BREAK = 0.0002
 
 
-def _spent_ticket() -> Ticket:
+def spent_ticket() -> Ticket:
     """What a task waits on while it lets the others run, and its entry in the ring: nobody can fire it."""
     ticket = object.__new__(Ticket)
     ticket.outcome, ticket.resume = WITHDRAWN, nothing
     ticket.task = None  # type: ignore[assignment]
     return ticket
+
+
+def _retire(turn: Ticket) -> None:
+    """An entry of it may be left in the ring: were it used again, the next yield would end at that one."""
+    g = getcurrent()
+    if getattr(g, "hubkit_turn", None) is turn:
+        del g.hubkit_turn
 
 
 class Turn:
@@ -57,8 +65,8 @@ class Turn:
     __slots__ = ("come", "resume", "task")
 
     def __init__(self, task: Task[Any]) -> None:
-        self.task: Task[Any] | None = task
-        self.resume = None
+        self.task = task
+        self.resume: Any = None
         self.come = False
 
 
@@ -130,6 +138,7 @@ class Ring(Hub):
         Switches: never. Call from: hub. Raises: nothing.
         """
         if ticket.outcome is not None:
+            _retire(ticket)
             self._ready.append(ticket)
             if not self._awake:
                 self._wake()
@@ -145,6 +154,7 @@ class Ring(Hub):
         Switches: if it must wait. Call from: hub. Raises: Closed, what the host throws.
         """
         try:
+            ticket.resume = ticket.task.resume  # not before: what is thrown here must find who takes it back
             while ticket.outcome is None:
                 try:  # as `switch`, without the call: every wait comes by here
                     entry = next(self._upcoming)
@@ -163,10 +173,10 @@ class Ring(Hub):
             ticket.resume = nothing  # its entry may still be in the ring
         return ticket.outcome
 
-    def rest_in(self, ticket: Ticket) -> None:
+    def rest_in(self, wait: Ticket | Turn) -> None:
         """`rest`, in a wait that something could still end."""
         if self._closed:
-            raise self._refusal(f"nothing could end the wait of {ticket.task!r}")
+            raise self._refusal(f"nothing could end the wait of {wait.task!r}")
         self.rest()
 
     def yield_now(self) -> None:
@@ -184,18 +194,20 @@ class Ring(Hub):
         try:
             turn = g.hubkit_turn
         except AttributeError:
-            turn = g.hubkit_turn = _spent_ticket()
+            turn = g.hubkit_turn = spent_ticket()
         outer, before = task.ticket, turn.resume  # of a wait in the middle of which a signal handler yields
-        task.ticket = turn
-        turn.resume = task.resume
-        self._ready.append(turn)
         came = None
         try:
+            task.ticket, turn.resume = turn, task.resume
+            self._ready.append(turn)
             while came is None:  # it is, if an entry was stale or could not be begun
-                entry = next(self._upcoming, None)
-                if entry is None:
+                try:
+                    entry = next(self._upcoming)
+                except StopIteration:
                     if self._renew():
                         continue
+                    break
+                except IndexError:  # a signal handler has forked, or closed the hub
                     break
                 resume = entry.resume
                 if resume is None:
@@ -204,6 +216,9 @@ class Ring(Hub):
                 came = resume()
             if came is None:
                 self._queue_up(task)
+        except BaseException:
+            _retire(turn)
+            raise
         finally:
             task.ticket = outer
             turn.resume = before
@@ -219,9 +234,9 @@ class Ring(Hub):
         try:
             while not turn.come:
                 if not self.switch():
-                    self.rest()
+                    self.rest_in(turn)
         finally:
-            turn.task = None
+            turn.resume = nothing  # it may still be in the ring
 
     def switch(self) -> bool:
         """Let the next ready task run; False if there is none, or if it is the host's turn.
@@ -244,10 +259,11 @@ class Ring(Hub):
         return True
 
     def _begin(self, job: Any) -> Callable[[], object]:
-        """Give an entry that has no switch of its own to a worker; what switches there."""
+        """Do what an entry without a switch of its own asks for: give it to a worker, or note that it has
+        come. What switches there."""
         if type(job) is Turn:
             job.come = True
-            return nothing if job.task is None else job.task.resume
+            return job.task.resume  # type: ignore[no-any-return]
         if self._idle:
             worker = self._idle.pop()
             worker.hubkit_task = job

@@ -61,12 +61,12 @@ class Ticket:
     task: Task[Any]
     armed: bool
     outcome: Any
-    resume: Any  # switches to the task, where that is how it is woken; nothing once the wait is over
+    resume: Any  # switches to the task while that is parked, where that is how it is woken; else nothing
     fd: Any  # a hub's own mark on a ticket it has armed; unset otherwise
 
     def __init__(self, task: Task[Any]) -> None:
         self.task = task
-        self.resume = task.resume
+        self.resume = nothing
         self.armed = True
         self.outcome = None
 
@@ -85,7 +85,7 @@ class Ticket:
 
 
 def nothing() -> None:
-    """In place of a switch to a task whose wait is over."""
+    """In place of a switch to a task that does not wait yet, or no longer."""
 
 
 _new = object.__new__
@@ -104,7 +104,7 @@ def own_ticket() -> Ticket:
         task = this_task()
     ticket = _new(Ticket)
     ticket.task = task
-    ticket.resume = task.resume
+    ticket.resume = nothing
     ticket.armed = True
     ticket.outcome = None
     return ticket
@@ -165,12 +165,14 @@ def wait(ticket: Ticket, timeout: float | None = None, place: Place | None = Non
     """
     task = ticket.task
     hub = task.hub
-    timer = hub.call_at(hub.now() + timeout, ticket) if timeout is not None else None
-    outer = task.ticket  # of a wait in the middle of which a signal handler waits, on threads
-    task.ticket = ticket  # published first, then `latched` is looked at: see Task.nudge
-    if latched and task in latched and task.pending():
-        hub.fire(ticket, INTERRUPT)
+    timer = None
+    outer = task.ticket  # of a wait in the middle of which a signal handler waits
     try:
+        if timeout is not None:
+            timer = hub.call_at(hub.now() + timeout, ticket)
+        task.ticket = ticket  # published first, then `latched` is looked at: see Task.nudge
+        if latched and task in latched and task.pending():
+            hub.fire(ticket, INTERRUPT)
         outcome = hub.park(ticket)
     except BaseException:
         if not ticket.claim():

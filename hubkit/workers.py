@@ -1,7 +1,7 @@
 """Workers: the greenlets that carry tasks, and where they are started from.
 
-What must live here: how a greenlet is started at a small recursion depth, and when a used one may carry
-another task. What this file must not know: the ready ring, the host.
+What must live here: the greenlets themselves, and how one is started at a small recursion depth. What this
+file must not know: the ready ring, the host, when a used one may carry another task (crew.py).
 
 A new greenlet inherits the recursion depth of whoever first switches into it. Started from a task deep in
 a recursion it would have that much less room, and so would every task that it ever carries. So
@@ -51,9 +51,8 @@ class Starter(greenlet):  # type: ignore[misc]
     def __init__(self, on_end: Callable[[], object], on_error: Callable[[BaseException], object]) -> None:
         super().__init__()
         self.hubkit_task = None  # hub context
-        self.orders: list[
-            greenlet
-        ] = []  # a signal handler may add one, and is served before whom it interrupts
+        #: A signal handler may add one, and is served before whom it interrupts.
+        self.orders: list[greenlet] = []
         self._on_end = on_end
         self._on_error = on_error
 

@@ -7,7 +7,6 @@ import selectors
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,7 +42,7 @@ class Fired(list[tuple[Ticket, Any]]):
 
 
 def ticket() -> Ticket:
-    return Ticket(SimpleNamespace(resume=None))  # type: ignore[arg-type]
+    return Ticket(None)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from scripts import PRELUDE, run_script
 
 on_loops = pytest.mark.parametrize("hub", ["native", "asyncio"])
+on_gevent = pytest.mark.parametrize(
+    "hub", ["gevent"]
+)  # which says so if a task is woken out of a wait of its own
+needs_gevent = pytest.mark.skipif(
+    importlib.util.find_spec("gevent") is None, reason="gevent not installed: pip install 'hubkit[all]'"
+)
 
 #: A ring that signal handlers come between: each time an entry has been put in, one of them is called.
 INTERRUPTED = (
@@ -197,3 +205,191 @@ def test_tasks_that_spin_make_breaks_for_other_threads(hub: str) -> None:
         hub,
     )
     assert out == "0\nTrue\n"
+
+
+@on_gevent
+@needs_gevent
+@pytest.mark.parametrize("where", ["park", "call_at", "own_ticket"])
+def test_what_a_signal_handler_raises_before_a_wait_leaves_no_stale_entry(hub: str, where: str) -> None:
+    out = run_script(
+        f"""
+        import gevent
+        event = hubkit.Event()
+        def handler(frame, what, _):
+            if what == "call" and frame.f_code.co_name == {where!r}:
+                sys.setprofile(None)
+                event.set()
+                raise KeyboardInterrupt
+        spawn(bool).join()
+        try:
+            sys.setprofile(handler)
+            event.wait(5)
+        except KeyboardInterrupt:
+            event.set()
+            gevent.sleep(0.05)
+            print("slept")
+        """,
+        hub,
+    )
+    assert out == "slept\n"
+
+
+@on_gevent
+@needs_gevent
+def test_what_a_signal_handler_raises_in_a_yield_leaves_no_stale_entry(hub: str) -> None:
+    out = run_script(
+        """
+        import gevent
+        spawn(bool).join()
+        def handler():
+            raise KeyboardInterrupt
+        handlers.append(handler)
+        try:
+            hubkit.sleep(0)
+        except KeyboardInterrupt:
+            gevent.sleep(0.05)
+            print("slept", current_task().ticket)
+        """,
+        hub,
+        prelude=INTERRUPTED,
+    )
+    assert out == "slept None\n"
+
+
+@on_gevent
+@needs_gevent
+def test_a_wake_up_that_was_not_waited_for_leaves_no_stale_entry(hub: str) -> None:
+    out = run_script(
+        """
+        import gevent
+        from hubkit import waits
+        future, right, calls = hubkit.Future(), waits._Ends._has_wanted, []
+        def _has_wanted(self):
+            calls.append(None)
+            if len(calls) == 2:  # once its ticket is published
+                thread = threading.Thread(target=future.set_result, args=(1,))
+                thread.start(), thread.join()
+            return right(self)
+        waits._Ends._has_wanted = _has_wanted
+        print(future in hubkit.wait([future]).done)
+        gevent.sleep(0.05)
+        print("slept")
+        """,
+        hub,
+    )
+    assert out == "True\nslept\n"
+
+
+@on_gevent
+@needs_gevent
+def test_a_task_of_the_hosts_cannot_yield_for_ever_on_a_closed_hub(hub: str) -> None:
+    out = run_script(
+        """
+        import gevent
+        closed = []
+        def hosted():
+            hubkit.sleep(0)
+            while not closed:
+                gevent.sleep(0.001)
+            try:
+                while True:
+                    hubkit.sleep(0)
+            except errors.Closed:
+                return "Closed"
+        task = gevent.spawn(hosted)
+        hubkit.run(lambda: hubkit.sleep(0.01))
+        closed.append(True)
+        print(task.get(timeout=20))
+        """,
+        hub,
+    )
+    assert out == "Closed\n"
+
+
+@pytest.mark.parametrize("does", ["raises", "yields", "waits"])
+@on_loops
+def test_whatever_a_handler_does_in_a_yield_later_ones_let_each_run_once(hub: str, does: str) -> None:
+    out = run_script(
+        f"""
+        log, stop = [], []
+        def other(name):
+            while not stop:
+                log.append(name)
+                hubkit.sleep(0)
+        def raises():
+            raise KeyboardInterrupt
+        def yields():
+            hubkit.sleep(0)
+        def waits():
+            spawn(bool).join()
+        for name in "abc":
+            spawn(other, name)
+        hubkit.sleep(0)
+        handlers.append({does})
+        try:
+            hubkit.sleep(0)
+        except KeyboardInterrupt:
+            pass
+        hubkit.sleep(0)
+        for turn in range(3):
+            del log[:]
+            hubkit.sleep(0)
+            print(*sorted(log))
+        stop.append(True)
+        """,
+        hub,
+        prelude=INTERRUPTED,
+    )
+    assert out == "a b c\n" * 3
+
+
+@pytest.mark.parametrize("hub", ["native"])
+def test_a_signal_handler_may_fork_in_the_middle_of_a_yield(hub: str) -> None:
+    out = run_script(
+        """
+        pids = []
+        spawn(hubkit.sleep, 0)
+        handlers.append(lambda: pids.append(os.fork()))
+        current_hub()._new_slice()
+        hubkit.sleep(0)
+        if not pids[0]:
+            hubkit.sleep(0.001)
+            print("child", flush=True)
+            os._exit(0)
+        print("exit", os.waitpid(pids[0], 0)[1])
+        """,
+        hub,
+        prelude=INTERRUPTED,
+    )
+    assert out == "child\nexit 0\n"
+
+
+@pytest.mark.parametrize("hub", ["virtual"])
+def test_what_a_thread_wakes_just_when_a_steered_task_yields_to_nobody_is_not_lost(hub: str) -> None:
+    out = run_script(
+        """
+        from collections import deque
+        class First:
+            time_passes = False
+            def next(self, ready, timers): return 0
+            def preempt(self, task, ready, timers): return 0
+        class Late(deque):
+            def __len__(self):
+                length = super().__len__()
+                if not length and late:
+                    thread = threading.Thread(target=late.pop())
+                    thread.start(), thread.join()
+                return length
+        hub, event = current_hub(), hubkit.Event()
+        hub.steer(First())
+        task, late = spawn(event.wait), []
+        hubkit.sleep(0)
+        hub._ready = Late(hub._ready)
+        hub._upcoming = hub._next_entries()
+        late.append(event.set)
+        hubkit.sleep(0)
+        print(task.join(5))
+        """,
+        hub,
+    )
+    assert out == "True\n"

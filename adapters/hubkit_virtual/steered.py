@@ -13,9 +13,9 @@ from typing import Any
 
 from hubkit.contract import Steering
 from hubkit.errors import Closed
-from hubkit.ring import Turn
+from hubkit.ring import Turn, spent_ticket
 from hubkit.tasks import Task
-from hubkit.waiting import Ticket, nothing
+from hubkit.waiting import Ticket, back_in, nothing
 from hubkit.workers import Worker
 from hubkit_native.hub import NativeHub
 
@@ -45,6 +45,7 @@ class SteeredHub(NativeHub):
         if self._steering is None:
             return super().park(ticket)
         try:
+            ticket.resume = ticket.task.resume
             while ticket.outcome is None:
                 if not self.switch():
                     self.rest_in(ticket)
@@ -63,22 +64,24 @@ class SteeredHub(NativeHub):
             return
         if not self._ready and self._goes_on():
             return
-        task.ticket = Ticket(task)
-        task.ticket.claim()
+        outer = task.ticket
         try:
+            task.ticket = spent_ticket()
             self._queue_up(task)
         finally:
-            task.ticket = None
+            task.ticket = outer
+            if outer is not None:
+                back_in(outer, task)
 
     def _goes_on(self) -> bool:
         """Whether a task that yields to nobody has some of its slice left."""
         try:
-            next(self._upcoming)
+            self._ready.appendleft(next(self._upcoming))  # of another thread, in this very instant
         except IndexError:
             return True
         except StopIteration:
-            pass
-        return self._renew()
+            return self._renew()
+        return False
 
     def switch(self) -> bool:
         """Let the chosen task run; see `Ring.switch`."""
