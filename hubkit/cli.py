@@ -54,10 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hubkit", description="one API for concurrent code, on any hub")
+    parser.add_argument("--version", action="version", version=f"hubkit {metadata.version('hubkit')}")
     parser.set_defaults(passes_on=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="name")
 
-    hubs = commands.add_parser("hubs", help="list the known hubs, what they can do, and what lacks")
+    hubs = commands.add_parser("hubs", help="list the known hubs, what they can do, and what is missing")
     hubs.set_defaults(command=_hubs)
 
     _add_conformance(commands)
@@ -171,9 +172,10 @@ def _run(options: argparse.Namespace) -> Callable[[], int]:
     target, *rest = words
     if not is_module and not os.path.exists(target):
         raise Mistake(f"there is no file {target!r}; a module is run by: hubkit run -m MODULE")
-    registry.use(options.hub or os.environ.get(registry.VARIABLE) or registry.DEFAULTS.program)
+    named = options.hub or os.environ.get(registry.VARIABLE)
+    registry.use(named or registry.DEFAULTS.program)
     if not options.no_patch:
-        _patch(f"-m {target}" if is_module else target)
+        _patch(f"-m {target}" if is_module else target, insist=bool(named))
     # As `python` does it: the program finds itself and its arguments where it expects them.
     sys.argv = [target, *rest]
     if not getattr(sys.flags, "safe_path", False):
@@ -185,11 +187,19 @@ def _run(options: argparse.Namespace) -> Callable[[], int]:
     return lambda: _ran(runpy.run_path(target, run_name="__main__"))
 
 
-def _patch(what: str) -> None:
+def _patch(what: str, insist: bool) -> None:
+    """Without `insist` a hub that nobody named may leave the program as it is."""
     try:
         patching.patch()
     except NotSupported:
         name = registry.chosen()
+        if not insist:
+            print(
+                f"hubkit run: no hub was named, so it is {name}, which leaves the standard library alone; "
+                f"if that is meant, type: hubkit run --hub {name} --no-patch {what}; other hubs: hubkit hubs",
+                file=sys.stderr,
+            )
+            return
         raise Mistake(
             f"the {name} hub cannot make the standard library cooperative; for a program that needs none of "
             f"that, type: hubkit run --hub {name} --no-patch {what}; for another hub see: hubkit hubs"

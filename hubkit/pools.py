@@ -311,6 +311,10 @@ def _check_callable(verb: str, fn: Any) -> None:
 
 
 def _checked_size(size: int) -> int:
-    if index(size) < 1:
+    try:
+        number = index(size)
+    except TypeError:
+        raise TypeError(f"a pool's size must be a number of tasks, not {size!r}") from None
+    if number < 1:
         raise ValueError(f"a pool has room for one task or more, not {size!r}")
     return size

@@ -29,6 +29,8 @@ class Queue(SimpleQueue[T]):
     __slots__ = ("_settlements", "_tally", "_ups", "maxsize")
 
     def __init__(self, maxsize: int = 0) -> None:
+        if not isinstance(maxsize, int):
+            raise TypeError(f"maxsize must be a number of items, or 0 for no limit, not {maxsize!r}")
         super().__init__()
         self.maxsize = maxsize
         if maxsize > 0:

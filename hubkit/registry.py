@@ -175,9 +175,11 @@ def use(name: str) -> None:
 
     Choosing the same one again changes nothing.
 
-    Switches: never. Call from: any thread. Raises: UnknownHub, HubNotInstalled, InvalidHub;
-    HubAlreadyChosen if another one was chosen before.
+    Switches: never. Call from: any thread. Raises: UnknownHub, HubNotInstalled, InvalidHub; TypeError if that
+    is no name; HubAlreadyChosen if another one was chosen before.
     """
+    if not isinstance(name, str):
+        raise TypeError(f'use() takes a hub\'s name or "module:Class", not {name!r}')
     _choose(name, f"hubkit.use({name!r})")
 
 

@@ -153,7 +153,10 @@ def sleep(seconds: float) -> None:
         return
     if seconds is None:
         raise TypeError("sleep() takes a number of seconds, not None; to wait for ever wait for an Event")
-    timeout = check_timeout(seconds)
+    try:
+        timeout = check_timeout(seconds)
+    except TypeError:
+        raise TypeError(f"sleep() takes a number of seconds, not {seconds!r}") from None
     if timeout == 0:
         checkpoint()
         return

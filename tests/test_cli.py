@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -174,9 +175,21 @@ def test_run_takes_the_hub_from_the_environment(folder: Path) -> None:
 
 
 def test_run_on_a_hub_that_cannot_patch_says_what_to_type(folder: Path) -> None:
-    line = mistake(hubkit("run", "show.py", cwd=folder))
+    line = mistake(hubkit("run", "--hub", "native", "show.py", cwd=folder))
     assert "hubkit run --hub native --no-patch show.py" in line
-    assert "hubkit run --hub native --no-patch -m show" in mistake(hubkit("run", "-m", "show", cwd=folder))
+    line = mistake(hubkit("run", "-m", "show", cwd=folder, HUBKIT_BACKEND="native"))
+    assert "hubkit run --hub native --no-patch -m show" in line
+
+
+def test_run_on_a_hub_that_nobody_named_says_what_it_does_not_do(folder: Path) -> None:
+    done = hubkit("run", "show.py", cwd=folder)
+    assert done.stdout.startswith("native False "), done.stderr
+    assert "no hub was named, so it is native" in done.stderr
+    assert "hubkit run --hub native --no-patch show.py" in done.stderr
+
+
+def test_version() -> None:
+    assert hubkit("--version").stdout == f"hubkit {version('hubkit')}\n"
 
 
 def test_the_program_ends_as_it_would_by_itself(folder: Path) -> None:

@@ -427,7 +427,7 @@ class TestSleep:
 
     def test_what_is_no_time_is_refused(self) -> None:
         for bad in (None, "1", [1]):
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match=r"^sleep\(\) takes a number of seconds, not "):
                 sleep(bad)  # type: ignore[arg-type]
         with pytest.raises(ValueError):
             sleep(nan)

@@ -21,6 +21,8 @@ def test_override_sets_the_choice_aside_and_puts_it_back(hub: Hub, adapter: Adap
     with testing.override("hubkit.thread_hub:ThreadHub") as hub_class:
         assert registry.chosen() == hub_class.name == "threads"
         assert (current_hub() is hub) == (adapter.name == "threads"), "one of its kind serves inside, too"
+        with pytest.raises(TypeError, match="takes a hub's name"):
+            registry.use(5)  # type: ignore[arg-type]
         with pytest.raises(registry.HubAlreadyChosen, match=r"hubkit\.testing\.override"):
             registry.use("module:Other")
     assert registry.chosen() == chosen

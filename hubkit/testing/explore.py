@@ -133,7 +133,7 @@ class _Search:
         self._count = 1
         schedule = self._schedule(ways)
         error = self._run(schedule)
-        if not schedule.fits:
+        if not schedule.fits or (error is None and schedule.taken != ways):
             raise ValueError(f"the program has changed since: the schedule {text!r} fits it no longer")
         if error is not None:
             self._report(ways, error)

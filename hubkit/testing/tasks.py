@@ -33,7 +33,8 @@ def format_tasks() -> str:
 
 def _format_hub(hub: Hub) -> str:
     tasks = list(dict.fromkeys([hub.main, *hub.tasks]))
-    lines = [f"hub {hub.name}: {len(hub.tasks)} tasks"]
+    beside = " and the main one" if hub.main is not None and hub.main not in hub.tasks else ""
+    lines = [f"hub {hub.name}: {len(hub.tasks)} tasks{beside}"]
     for task in tasks:
         if task is not None:
             lines.append(_format_task(task))
