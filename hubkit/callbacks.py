@@ -38,6 +38,10 @@ class Callbacks:
             self.ringed = True
             self.hub.enter(self)
 
+    def begun(self) -> bool:
+        """Whether `run` has taken note that it was called."""
+        return not self.ringed
+
     def run(self) -> None:
         """Make every call that is due now; one that comes meanwhile waits for its turn in the ring."""
         self.carrier.hubkit_task = None

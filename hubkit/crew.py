@@ -63,6 +63,7 @@ class Crew:
         an attribute, a reference or a weak one more than without a task must not carry another.
         """
         next_job, idle = self._hub.next_job, self.idle
+        task: Any = None
         references = getrefcount(worker)
         try:
             while True:
@@ -85,19 +86,24 @@ class Crew:
                     if getrefcount(worker) > references or getweakrefcount(worker) or worker.__dict__:
                         break
                 except GreenletExit:
-                    self._not_idle(worker)
+                    self._let_go(worker, task)
                     break
                 except BaseException as error:  # thrown at a worker between two tasks
-                    self._not_idle(worker)
-                    worker.hubkit_task = task = None
+                    self._let_go(worker, task)
+                    task = None
                     self._hub.to_main(error)
         finally:
             self._workers.discard(worker)
 
-    def _not_idle(self, worker: Worker) -> None:
-        """Nobody may switch to a worker that something was thrown at while it was idle."""
+    def _let_go(self, worker: Worker, task: Any) -> None:
+        """Something was thrown at `worker` between two tasks: it is idle no more, and what it was about to
+        begin is put back."""
         if worker in self.idle:
             self.idle.remove(worker)
+        job, worker.hubkit_task = task or worker.hubkit_task, None
+        if job is not None and not job.begun():
+            job.carrier = job.resume = None
+            self._hub.put_back(job)
 
     def _worker_ended(self) -> None:
         """Runs in the starter: a worker has ended and left the CPU to its parent."""

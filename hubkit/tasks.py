@@ -138,6 +138,13 @@ class Task(Watched, Generic[T]):
         if self._error is not None:
             del self  # the error's frames refer to this one
 
+    def begun(self) -> bool:
+        """Whether `run` has got so far that it will not be called again. For hubs.
+
+        Switches: never. Call from: any thread. Raises: nothing.
+        """
+        return self._state != NEW
+
     def _end_badly(self, error: BaseException) -> bool:
         """Record how it ended; True if there is no error that somebody must hear of."""
         self._error = error

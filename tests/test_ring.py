@@ -393,3 +393,34 @@ def test_what_a_thread_wakes_just_when_a_steered_task_yields_to_nobody_is_not_lo
         hub,
     )
     assert out == "True\n"
+
+
+@on_loops
+def test_an_interrupt_before_the_first_step_of_a_task_does_not_lose_the_task(hub: str) -> None:
+    out = run_script(
+        """
+        from hubkit.callbacks import Callbacks
+        from hubkit.tasks import Task
+        def interrupted(cls):
+            right, interrupts = cls.run, [KeyboardInterrupt]
+            def run(self):
+                if interrupts:
+                    raise interrupts.pop()
+                right(self)
+            cls.run = run
+        def caught(wait):
+            try:
+                wait(5)
+            except KeyboardInterrupt:
+                return True
+        interrupted(Task)
+        task = spawn(int)
+        print(caught(task.join), task.result(5))
+        interrupted(Callbacks)
+        called = hubkit.Event()
+        current_hub().call_soon(called.set)
+        print(caught(called.wait), called.wait(5))
+        """,
+        hub,
+    )
+    assert out == "True 0\nTrue True\n"
