@@ -8,11 +8,18 @@ import pytest
 from scripts import PRELUDE, run_script
 
 on_loops = pytest.mark.parametrize("hub", ["native", "asyncio"])
+#: gevent says so if a task is woken out of a wait of its own.
 on_gevent = pytest.mark.parametrize(
-    "hub", ["gevent"]
-)  # which says so if a task is woken out of a wait of its own
-needs_gevent = pytest.mark.skipif(
-    importlib.util.find_spec("gevent") is None, reason="gevent not installed: pip install 'hubkit[all]'"
+    "hub",
+    [
+        pytest.param(
+            "gevent",
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("gevent") is None,
+                reason="gevent not installed: pip install 'hubkit[all]'",
+            ),
+        )
+    ],
 )
 
 #: A ring that signal handlers come between: each time an entry has been put in, one of them is called.
@@ -208,7 +215,6 @@ def test_tasks_that_spin_make_breaks_for_other_threads(hub: str) -> None:
 
 
 @on_gevent
-@needs_gevent
 @pytest.mark.parametrize("where", ["park", "call_at", "own_ticket"])
 def test_what_a_signal_handler_raises_before_a_wait_leaves_no_stale_entry(hub: str, where: str) -> None:
     out = run_script(
@@ -235,7 +241,6 @@ def test_what_a_signal_handler_raises_before_a_wait_leaves_no_stale_entry(hub: s
 
 
 @on_gevent
-@needs_gevent
 def test_what_a_signal_handler_raises_in_a_yield_leaves_no_stale_entry(hub: str) -> None:
     out = run_script(
         """
@@ -257,7 +262,6 @@ def test_what_a_signal_handler_raises_in_a_yield_leaves_no_stale_entry(hub: str)
 
 
 @on_gevent
-@needs_gevent
 def test_a_wake_up_that_was_not_waited_for_leaves_no_stale_entry(hub: str) -> None:
     out = run_script(
         """
@@ -281,7 +285,6 @@ def test_a_wake_up_that_was_not_waited_for_leaves_no_stale_entry(hub: str) -> No
 
 
 @on_gevent
-@needs_gevent
 def test_a_task_of_the_hosts_cannot_yield_for_ever_on_a_closed_hub(hub: str) -> None:
     out = run_script(
         """
