@@ -113,6 +113,46 @@ def test_the_command_fails_for_a_fault_that_survives_its_tests(capsys, monkeypat
     assert "not found: yield-does-nothing" in output
 
 
+def verdicts(monkeypatch, *coming):
+    """What the trials of the next command come to, after that of the control; the names of their faults."""
+    left, tried = list(coming), []
+
+    def run(hub, name, tests, stop=True):
+        if name == CONTROL:
+            return trial.Verdict()
+        tried.append(name)
+        return left.pop(0)
+
+    monkeypatch.setattr(__main__, "run", run)
+    return tried
+
+
+BROKEN = trial.Verdict(why="pytest ended with status 3", status=3, output="INTERNALERROR> of some kind")
+
+
+def test_a_trial_that_says_nothing_is_made_once_more_and_shown(capsys, monkeypatch):
+    tried = verdicts(monkeypatch, BROKEN, trial.Verdict("test_r02_x", status=1))
+    assert __main__.main(["yield-does-nothing"]) == 0
+    assert tried == ["yield-does-nothing"] * 2
+    output = capsys.readouterr().out
+    assert "once more, as pytest ended with status 3" in output
+    assert "INTERNALERROR> of some kind" in output
+
+
+def test_one_that_says_nothing_twice_has_not_found_the_fault(capsys, monkeypatch):
+    verdicts(monkeypatch, BROKEN, BROKEN, trial.Verdict("test_r02_x", status=1))
+    assert __main__.main(["yield-does-nothing"]) == 1
+    assert "SURVIVED, pytest ended with status 3; who would find it: test_r02_x" in capsys.readouterr().out
+
+
+def test_what_has_passed_is_not_tried_again_and_is_shown(capsys, monkeypatch):
+    passed = trial.Verdict(ran=1, why="1 tests pass", output="one dot")
+    tried = verdicts(monkeypatch, passed, passed)
+    assert __main__.main(["yield-does-nothing"]) == 1
+    assert len(tried) == 2  # the second are all the other tests
+    assert "one dot" in capsys.readouterr().out
+
+
 def test_the_command_fails_if_the_tests_fail_without_a_fault(capsys, monkeypatch):
     monkeypatch.setattr(__main__, "run", lambda *args, **kwargs: trial.Verdict("test_r01_x", status=1))
     assert __main__.main(["yield-does-nothing"]) == 1

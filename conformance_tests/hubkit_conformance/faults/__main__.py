@@ -43,9 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
         for fault, verdict in zip(faults, verdicts, strict=True):
             hub = hubs[fault.name]
             print(COLUMNS.format(fault.name, hub or "-", fault.rules, _told(verdict)), flush=True)
-            if options.verbose:
+            survived = hub is not None and not verdict.found
+            if options.verbose or survived:
                 print(verdict.output)
-            if hub is not None and not verdict.found:
+            if survived:
                 wanting.append(fault.name)
     tried = sum(hub is not None for hub in hubs.values())
     outcome = f"not found: {', '.join(wanting)}" if wanting else "all found"
@@ -100,7 +101,11 @@ def _try(fault: Fault, hub: str | None) -> Verdict:
     if hub is None:
         return Verdict(why="no hub is installed that could be wrong in this way")
     place = places()
-    verdict = run(hub, fault.name, [place[test] for test in fault.tests])
+    tests = [place[test] for test in fault.tests]
+    verdict = run(hub, fault.name, tests)
+    if verdict.broke_down:  # is it the machine, or the fault?
+        print(f"{fault.name}, once more, as {verdict.why}:\n{verdict.output}", flush=True)
+        verdict = run(hub, fault.name, tests)
     if verdict.found:
         return verdict
     others = run(hub, fault.name, [str(RULES)])

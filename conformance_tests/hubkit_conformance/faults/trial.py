@@ -42,6 +42,11 @@ class Verdict:
         """Whether a test has failed, or hung where the watchdog saw it."""
         return bool(self.by)
 
+    @property
+    def broke_down(self) -> bool:
+        """Whether it says nothing, as neither a test has failed nor all have passed."""
+        return not self.found and self.status != pytest.ExitCode.OK
+
 
 def places() -> dict[str, str]:
     """Where each test of a rule is, as pytest writes it."""
