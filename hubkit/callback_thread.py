@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 from .blocking import LONGEST
 from .originals import allocate_lock, monotonic
@@ -35,9 +35,7 @@ class HubTimer(Timer):
 
     __slots__ = ("caller",)
 
-    def __init__(self, when: float, fn: Callable[[], object], timers: Timers, caller: Caller) -> None:
-        super().__init__(when, fn, timers)
-        self.caller = caller
+    caller: Caller
 
 
 class CallbackThread:
@@ -70,7 +68,9 @@ class CallbackThread:
 
         Switches: never. Call from: any thread, signal. Raises: RuntimeError if no thread can be started.
         """
-        timer = HubTimer(when, fn, self._timers, caller)
+        timer = HubTimer()
+        timer.set(when, fn, self._timers)
+        timer.caller = caller
         self._new.append(timer)
         if when < self._asleep_until:
             self._rouse()
@@ -123,19 +123,15 @@ class CallbackThread:
     def _run_due(self) -> None:
         while self._new:
             self._timers.add(self._new.popleft())
-        now = monotonic()
-        while (timer := self._timers.pop_due(now)) is not None:
-            assert isinstance(timer, HubTimer)
-            fn, context = timer.fn, timer.context
-            if type(fn) is Ticket:
-                timer.fn = None
-                fn()
-            elif context is not None:  # not cancelled in this very instant
-                self._due.append((timer.caller, context, timer))
+        self._timers.run_due(monotonic(), _fire, self._queue)
         # Only those that are due now: new timers must not wait for callbacks that queue callbacks.
         for _ in range(len(self._due)):
             caller, context, fn = self._due.popleft()
             caller.call_back(context, fn)
+
+    def _queue(self, context: Context, timer: Timer) -> None:
+        assert isinstance(timer, HubTimer)
+        self._due.append((timer.caller, context, timer))
 
     # -- fork -------------------------------------------------------------------------------------
 
@@ -148,6 +144,10 @@ class CallbackThread:
         self._new.extend(timer for timer in new if _belongs(timer.fn, survivor))
         if timers or self._new:
             self.start()
+
+
+def _fire(ticket: Ticket, outcome: Any) -> None:
+    ticket.task.hub.fire(ticket, outcome)
 
 
 def _belongs(fn: object, task: object) -> bool:

@@ -57,50 +57,64 @@ class Crew:
         return worker
 
     def live(self, worker: Worker) -> None:
-        """The life of a worker: one task after another until one leaves something behind.
+        """The life of a worker: tasks, until one leaves something behind or something is thrown at it."""
+        try:
+            self._carry(worker)
+        except GreenletExit:
+            self._let_go(worker)
+        except BaseException as error:
+            self._let_go(worker)
+            self._hub.to_main(error)
+        finally:
+            self._workers.discard(worker)
+
+    def _carry(self, worker: Worker) -> None:
+        """Carry one task after another, idle in between. It is found in `idle` and given the next.
 
         Hosts hang what belongs to a task on its greenlet: locals, timeouts, thread records. A worker that has
         an attribute, a reference or a weak one more than without a task must not carry another.
         """
-        next_job, idle = self._hub.next_job, self.idle
-        task: Any = None
+        hub, idle, attributes = self._hub, self.idle, worker.__dict__
         references = getrefcount(worker)
-        try:
-            while True:
-                try:
-                    task = worker.hubkit_task
-                    if task is None:
-                        if len(idle) >= MAX_IDLE:
-                            break
-                        task = worker.hubkit_task = next_job(worker)
-                        if task is None:
-                            continue
-                    task.carrier = worker
-                    task.resume = worker.resume
-                    worker.gr_context = task.context
-                    task.run()
-                    task.carrier = task.resume = None
-                    if task is self.forked:
-                        forking.end_process(task)
-                    worker.hubkit_task = task = None
-                    if getrefcount(worker) > references or getweakrefcount(worker) or worker.__dict__:
-                        break
-                except GreenletExit:
-                    self._let_go(worker, task)
-                    break
-                except BaseException as error:  # thrown at a worker between two tasks
-                    self._let_go(worker, task)
-                    task = None
-                    self._hub.to_main(error)
-        finally:
-            self._workers.discard(worker)
+        while True:
+            task = worker.hubkit_task
+            if task is None:
+                if len(idle) >= MAX_IDLE:
+                    return
+                try:  # as `Ring.switch`
+                    entry = next(hub.upcoming)
+                except (IndexError, StopIteration):
+                    resume = hub.give_way
+                else:
+                    resume = entry.resume
+                    if resume is None:
+                        worker.hubkit_task = entry
+                        continue
+                    del entry
+                idle.append(worker)
+                worker.gr_context = None
+                resume()
+                task = worker.hubkit_task
+                if task is None:  # somebody else has switched back
+                    idle.remove(worker)
+                    continue
+            task.carrier = worker
+            task.resume = worker.resume
+            worker.gr_context = task.context
+            task.run()
+            task.carrier = task.resume = None
+            if task is self.forked:
+                forking.end_process(task)
+            worker.hubkit_task = task = None
+            if getrefcount(worker) > references or getweakrefcount(worker) or attributes:
+                return
 
-    def _let_go(self, worker: Worker, task: Any) -> None:
+    def _let_go(self, worker: Worker) -> None:
         """Something was thrown at `worker` between two tasks: it is idle no more, and what it was about to
         begin is put back."""
         if worker in self.idle:
             self.idle.remove(worker)
-        job, worker.hubkit_task = task or worker.hubkit_task, None
+        job, worker.hubkit_task = worker.hubkit_task, None
         if job is not None and not job.begun():
             job.carrier = job.resume = None
             self._hub.put_back(job)

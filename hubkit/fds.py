@@ -17,7 +17,16 @@ from .contract import READ, WRITE
 from .errors import Closed
 from .originals import select
 from .registry import hubs, this_task
-from .waiting import CLOSED, TIMED_OUT, Ticket, check_timeout, deliver_latched, latched, own_ticket, wait
+from .waiting import (
+    CLOSED,
+    TIMED_OUT,
+    check_timeout,
+    deliver_latched,
+    latched,
+    own_ticket,
+    ticket_for,
+    wait,
+)
 
 __all__ = ["notify_closing", "wait_readable", "wait_writable"]
 
@@ -138,7 +147,7 @@ def _is_ready(fd: int, direction: str) -> bool:
 
 def wait_armed(task: Any, fd: int, direction: str, timeout: float | None) -> None:
     """One wait of `task`, the caller, for the hub's hint that `fd` is ready."""
-    ticket = Ticket(task)
+    ticket = ticket_for(task)
     try:
         task.hub.arm_fd(fd, direction, ticket)
         outcome = wait(ticket, timeout)

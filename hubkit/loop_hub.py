@@ -27,7 +27,7 @@ from .poller import Poller, StreamRecord, make_poller
 from .ring import Ring
 from .tasks import Task, adopt
 from .timers import LONGEST, Timer, Timers
-from .waiting import TIMED_OUT, Ticket
+from .waiting import Ticket
 from .workers import Worker
 
 T = TypeVar("T")
@@ -272,9 +272,14 @@ class LoopHub(Ring):
         """
         if self._closed:
             raise self._refusal("it cannot wait for a time")
-        timer = Timer(when, fn, self._timers)
+        timers = self._timers
+        timer = Timer()  # as `Timer.set`: every wait with a timeout comes by here
+        timer.when = when
+        timer.fn = fn
+        timer.timers = timers
+        timer.context = None if type(fn) is Ticket else copy_context()
         if get_ident() == self.thread:
-            if self._timers.add(timer) and not self._awake:
+            if timers.add(timer) and not self._awake:
                 self._wake()  # the turn sets the alarm
         else:
             self.call_soon(lambda: self._add_timer(timer))
@@ -285,17 +290,8 @@ class LoopHub(Ring):
             self._wake()  # the turn sets the alarm
 
     def _fire_due(self) -> None:
-        timers = self._timers
-        if not timers:
-            return
-        now = self.now()
-        while (timer := timers.pop_due(now)) is not None:
-            fn, context = timer.fn, timer.context
-            if type(fn) is Ticket:
-                timer.fn = None
-                self.fire(fn, TIMED_OUT)
-            elif context is not None:  # not cancelled in this very instant
-                self._callbacks.add(context, timer)
+        if self._timers:
+            self._timers.run_due(self.now(), self.fire, self._callbacks.add)
 
     # -- descriptors ------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from .queues import SimpleQueue
 from .registry import current_hub, hub_to_spawn
 from .scopes import shield
 from .slots import SizedSlots
-from .tasks import Task
+from .tasks import Task, new_task
 from .waiting import CLOSED, WOKEN, check_timeout, deliver_latched, latched
 
 T = TypeVar("T")
@@ -84,7 +84,7 @@ class Pool:
     ) -> Task[T]:
         try:
             hub = hub_to_spawn()
-            task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
+            task: Task[T] = new_task(hub, fn, args, kwargs, copy_context())
             task.owner = owner
             self._tasks[task] = None
             try:

@@ -3,9 +3,8 @@
 What must live here: the order of ready tasks, switching from one to the next, and when the host is due.
 What this file must not know: the host's hooks but `wake` and `switch`, timers, descriptors.
 
-An entry has a `resume`, which switches to its task: a ticket that was fired, or that of a task which lets
-the others run. Where it is None there is more to do: a worker is to begin it (a new task, the callbacks), or
-it takes note that its turn has come.
+An entry has a `resume`, which switches to its task: a ticket that was fired, that of a task which lets
+the others run, or a turn. Where it is None a worker is to begin it: a new task, the callbacks.
 
 Invariant: if the ring is not empty, a turn is running or on its way (`_awake`), or a task runs that will
 look at the ring before it rests. Whoever fills the ring wakes the host unless it is awake, or takes the next
@@ -66,8 +65,16 @@ class Turn:
 
     def __init__(self, task: Task[Any]) -> None:
         self.task = task
-        self.resume: Any = None
+        self.resume: Callable[[], object] = self._arrive
         self.come = False
+
+    def _arrive(self) -> None:
+        self.come = True
+        self.task.resume()
+
+    def is_over(self) -> None:
+        """Its entry may still be in the ring."""
+        self.resume = nothing
 
 
 class Ring(Hub):
@@ -83,7 +90,7 @@ class Ring(Hub):
         self._forked_off = False  # closed because it is in a forked child, and has no FORK
         self._ready: deque[Any] = deque()
         self._awake = False
-        self._upcoming = self._next_entries()
+        self.upcoming = self._next_entries()
         self._slice_end = 0.0
         self._next_break = 0.0
         self._crew = Crew(self)
@@ -157,13 +164,19 @@ class Ring(Hub):
             ticket.resume = ticket.task.resume  # not before: what is thrown here must find who takes it back
             while ticket.outcome is None:
                 try:  # as `switch`, without the call: every wait comes by here
-                    entry = next(self._upcoming)
+                    entry = next(self.upcoming)
                 except (IndexError, StopIteration):
                     pass
                 else:
                     resume = entry.resume
-                    if resume is None:
-                        resume = self._begin(entry)
+                    if resume is None:  # as `_begin`
+                        if self._idle:
+                            worker = self._idle.pop()
+                            worker.hubkit_task = entry
+                            resume = worker.resume
+                            del worker
+                        else:
+                            resume = self._crew.start(entry)
                     del entry  # or this frame, suspended for long, would keep it
                     resume()
                     continue
@@ -202,7 +215,7 @@ class Ring(Hub):
             self._ready.append(turn)
             while came is None:  # it is, if an entry was stale or could not be begun
                 try:
-                    entry = next(self._upcoming)
+                    entry = next(self.upcoming)
                 except StopIteration:
                     if self._renew():
                         continue
@@ -236,7 +249,7 @@ class Ring(Hub):
                 if not self.switch():
                     self.rest_in(turn)
         finally:
-            turn.resume = nothing  # it may still be in the ring
+            turn.is_over()
 
     def switch(self) -> bool:
         """Let the next ready task run; False if there is none, or if it is the host's turn.
@@ -244,11 +257,11 @@ class Ring(Hub):
         Returns when somebody has switched back, for whatever reason.
         """
         try:
-            entry = next(self._upcoming, None)
+            entry = next(self.upcoming, None)
             if entry is None:
                 if not self._renew():
                     return False
-                entry = next(self._upcoming)
+                entry = next(self.upcoming)
         except IndexError:
             return False
         resume = entry.resume
@@ -259,11 +272,7 @@ class Ring(Hub):
         return True
 
     def _begin(self, job: Any) -> Callable[[], object]:
-        """Do what an entry without a switch of its own asks for: give it to a worker, or note that it has
-        come. What switches there."""
-        if type(job) is Turn:
-            job.come = True
-            return job.task.resume  # type: ignore[no-any-return]
+        """Give a worker what has no switch of its own; what switches there."""
         if self._idle:
             worker = self._idle.pop()
             worker.hubkit_task = job
@@ -285,44 +294,22 @@ class Ring(Hub):
                 if threads_at_work():
                     sleep(BREAK)
             return False
-        self._upcoming = self._next_entries()
+        self.upcoming = self._next_entries()
         return True
 
     def rest(self) -> None:
         """Give the CPU to the host; returns when somebody has switched back."""
         raise NotImplementedError
 
-    def next_job(self, worker: Worker) -> Any:
-        """What a worker without a job is to carry next; None if it must ask again.
-
-        The next entry if that is a job, without a switch; else others run, and one may have brought a job.
-        """
-        try:
-            entry = next(self._upcoming)
-        except (IndexError, StopIteration):
-            resume = None
-        else:
-            resume = entry.resume
-            if resume is None:
-                if type(entry) is not Turn:
-                    return entry
-                resume = self._begin(entry)
-            del entry
-        self._idle.append(worker)
-        worker.gr_context = None
-        if resume is not None:
-            resume()
-        elif not self.switch():
+    def give_way(self) -> None:
+        """Let others run, or the host; returns when somebody has switched back."""
+        if not self.switch():
             self.rest()
-        job = worker.hubkit_task
-        if job is None:  # somebody else has switched back
-            self._idle.remove(worker)
-        return job
 
     def put_back(self, job: Any) -> None:
         """What could not be begun after all is the next again, and the host has its turn before it."""
         self._ready.appendleft(job)
-        self._upcoming = iter(())
+        self.upcoming = iter(())
         self._slice_end = 0.0
 
     def to_main(self, error: BaseException) -> None:
@@ -333,5 +320,5 @@ class Ring(Hub):
         main.interrupt(error)
 
     def _new_slice(self) -> None:
-        self._upcoming = self._next_entries()
+        self.upcoming = self._next_entries()
         self._slice_end = monotonic() + SLICE

@@ -15,6 +15,9 @@ from collections import deque
 from queue import Empty
 from typing import Any, Generic, Protocol, TypeVar
 
+from greenlet import getcurrent
+
+from .registry import this_task
 from .slots import Slots
 from .waiting import (
     CLOSED,
@@ -24,7 +27,7 @@ from .waiting import (
     check_timeout,
     deliver_latched,
     latched,
-    own_ticket,
+    nothing,
     wait,
 )
 
@@ -101,38 +104,33 @@ class SimpleQueue(Generic[T]):
         none came in time; Cancelled; ValueError and TypeError for a timeout that is no number; ShutDown
         if the queue was shut down and no item is left.
         """
-        items = self._items
-        if items and not (latched or self._getters or timeout is not None or self._slots is not None):
-            try:
-                return items.popleft()
-            except IndexError:  # another has just taken it
-                pass
-        return self._get(block, timeout)
-
-    def get_nowait(self) -> T:
-        """`get` without waiting.
-
-        Switches: never. Call from: hub | any thread | signal. Raises: as `get`.
-        """
-        return self.get(False)
-
-    def _get(self, block: bool, timeout: float | None) -> T:
-        wait_for_it = block
         if timeout is not None:
             timeout = check_timeout(timeout)
-            wait_for_it = block and timeout != 0
         if latched and block:
             deliver_latched()
-        if self._items:
-            for item in self._take():
-                return item
-        if self._closed and self._is_over():
-            raise ShutDown(f"{self!r} was shut down, and is empty")
-        if not wait_for_it:
-            raise Empty
-        ticket = own_ticket()
-        self._getters.append(ticket)
-        if self._items or self._closed:
+        items, getters = self._items, self._getters
+        if items:
+            if getters or self._slots is not None:
+                for item in self._take():
+                    return item
+            else:
+                try:
+                    return items.popleft()
+                except IndexError:  # another has just taken it
+                    pass
+        if self._closed or not block or timeout is not None:
+            self._none_there(block, timeout)
+        ticket = Ticket()  # as `own_ticket`, without the call
+        try:
+            task = getcurrent().hubkit_task
+        except AttributeError:
+            task = None
+        ticket.task = this_task() if task is None else task
+        ticket.resume = nothing
+        ticket.armed = True
+        ticket.outcome = None
+        getters.append(ticket)
+        if items or self._closed:
             self._look_again(ticket)
         outcome = wait(ticket, timeout, self)
         if outcome is TIMED_OUT:
@@ -141,8 +139,21 @@ class SimpleQueue(Generic[T]):
             raise ShutDown(f"{self!r} was shut down, and is empty")
         if self._slots is not None:
             self._slots.release()  # not before: an item put back still has its place
-        result: T = outcome[0]
-        return result
+        return outcome[0]  # type: ignore[no-any-return]
+
+    def get_nowait(self) -> T:
+        """`get` without waiting.
+
+        Switches: never. Call from: hub | any thread | signal. Raises: as `get`.
+        """
+        return self.get(False)
+
+    def _none_there(self, block: bool, timeout: float | None) -> None:
+        """Raise what it means that no item is there, unless the caller waits for one."""
+        if self._closed and self._is_over():
+            raise ShutDown(f"{self!r} was shut down, and is empty")
+        if not block or timeout == 0:
+            raise Empty
 
     def _take(self) -> tuple[()] | tuple[T]:
         """The next item, if there is one and nobody waits for it."""

@@ -14,7 +14,7 @@ from greenlet import getcurrent
 
 from .delays import Delay
 from .registry import current_hub, hub_to_spawn
-from .tasks import Task
+from .tasks import Task, new_task
 from .waiting import check_timeout
 
 __all__ = ["all_tasks", "current_task", "spawn", "spawn_later"]
@@ -36,7 +36,7 @@ def spawn(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
         hub = getcurrent().hubkit_task.hub
     except AttributeError:  # not called by a greenlet's task
         hub = hub_to_spawn()
-    task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
+    task: Task[T] = new_task(hub, fn, args, kwargs, copy_context())
     hub.start(task)
     return task
 
@@ -52,7 +52,7 @@ def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any
         raise TypeError("spawn_later() needs a number of seconds, not None")
     seconds = check_timeout(delay)
     hub = hub_to_spawn()
-    task: Task[T] = Task(hub, fn, args, kwargs, copy_context())
+    task: Task[T] = new_task(hub, fn, args, kwargs, copy_context())
     hub.tasks[task] = None
     task.carrier = starter = Delay(task)
     if seconds is not None:

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from .registry import hub_to_spawn
 from .scopes import Scope, shield
-from .tasks import Task
-from .waiting import WOKEN, Ticket, wait
+from .tasks import Task, new_task
+from .waiting import WOKEN, Ticket, ticket_for, wait
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
@@ -70,7 +70,7 @@ class TaskGroup(Scope):
         if self.task is None:
             raise RuntimeError(f"{self!r} is not entered yet: type `with TaskGroup() as group:`")
         hub = self.task.hub
-        child: Task[T] = Task(hub, fn, args, kwargs, copy_context())
+        child: Task[T] = new_task(hub, fn, args, kwargs, copy_context())
         child.owner = self
         self._children[child] = None
         try:
@@ -174,7 +174,7 @@ class TaskGroup(Scope):
         assert task is not None
         try:
             while self._children:
-                self._joiner = ticket = Ticket(task)
+                self._joiner = ticket = ticket_for(task)
                 if not self._children:
                     break
                 wait(ticket)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from .registry import this_task
 from .slots import SizedSlots
-from .waiting import WOKEN, Ticket, deliver_latched, latched, wait
+from .waiting import WOKEN, Ticket, deliver_latched, latched, ticket_for, wait
 from .worker_threads import run_in_thread
 
 __all__ = ["set_thread_limit", "to_thread"]
@@ -41,7 +41,7 @@ def to_thread(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     task = this_task()
     places = _places
     places.take(None)
-    call = _Call(Ticket(task), places)
+    call = _Call(ticket_for(task), places)
     _calls[call] = None
     try:
         if latched:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from itertools import count
+from typing import Any
 
-from .waiting import Ticket
+from .waiting import TIMED_OUT, Ticket
 
 #: The longest that a hub sleeps without a look, in seconds: more than this is too much for some system calls.
 LONGEST = 86_400.0
@@ -25,12 +26,19 @@ class Timer:
 
     __slots__ = ("context", "fn", "timers", "when")
 
-    def __init__(self, when: float, fn: Callable[[], object], timers: Timers) -> None:
+    when: float
+    fn: Callable[[], object] | None
+    timers: Timers
+    context: Context | None  # none is due to a ticket, which is fired and not called
+
+    # No __init__: CPython needs twice as long to make an object that has one. See `LoopHub.call_at`.
+
+    def set(self, when: float, fn: Callable[[], object], timers: Timers) -> None:
+        """Fill in a new one."""
         self.when = when
-        self.fn: Callable[[], object] | None = fn
+        self.fn = fn
         self.timers = timers
-        # A ticket is fired, not called: no context is due to it.
-        self.context: Context | None = None if type(fn) is Ticket else copy_context()
+        self.context = None if type(fn) is Ticket else copy_context()
 
     def cancel(self) -> None:
         """Forget the call. Idempotent; any thread."""
@@ -82,15 +90,21 @@ class Timers:
             self.cancelled -= 1
         return heap[0][0] if heap else None
 
-    def pop_due(self, now: float) -> Timer | None:
-        """Take out the next live timer that is due at `now`."""
+    def run_due(
+        self, now: float, fire: Callable[[Ticket, Any], object], call: Callable[[Context, Timer], object]
+    ) -> None:
+        """Take out what is due at `now`, in order: `fire(ticket, TIMED_OUT)`, or `call(context, timer)`."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             timer = heappop(heap)[2]
-            if timer.fn is not None:
-                return timer
-            self.cancelled -= 1
-        return None
+            fn = timer.fn
+            if type(fn) is Ticket:
+                timer.fn = None
+                fire(fn, TIMED_OUT)
+            elif timer.context is not None:
+                call(timer.context, timer)
+            else:
+                self.cancelled -= 1
 
     def keep(self, wanted: Callable[[Timer], bool]) -> None:
         """Drop every timer but the wanted ones."""

@@ -50,7 +50,7 @@ WITHDRAWN = Outcome("WITHDRAWN")  # the waiter itself has ended the wait, by an 
 
 
 class Ticket:
-    """One wait of one task. Fired at most once; never used again.
+    """One wait of one task, made by `own_ticket` or `ticket_for`. Fired at most once; never used again.
 
     `del ticket.armed` is the atomic claim: a single C-level slot clear, the loser of a race gets
     AttributeError. `outcome` stays None until the winner has set it; no outcome is false.
@@ -64,11 +64,7 @@ class Ticket:
     resume: Any  # switches to the task while that is parked, where that is how it is woken; else nothing
     fd: Any  # a hub's own mark on a ticket it has armed; unset otherwise
 
-    def __init__(self, task: Task[Any]) -> None:
-        self.task = task
-        self.resume = nothing
-        self.armed = True
-        self.outcome = None
+    # No __init__: CPython needs twice as long to make an object that has one, and every wait makes a ticket.
 
     def claim(self) -> bool:
         """Take the ticket out of the race; True if nobody had fired or claimed it."""
@@ -88,21 +84,31 @@ def nothing() -> None:
     """In place of a switch to a task that does not wait yet, or no longer."""
 
 
-_new = object.__new__
-
-
 def own_ticket() -> Ticket:
-    """A ticket for a wait of the calling task. Made without the calls that each wait can do without.
+    """A ticket for a wait of the calling task.
 
     Switches: never. Call from: hub | any thread. Raises: WrongContext in hub context.
     """
+    ticket = Ticket()
     try:
         task = getcurrent().hubkit_task
     except AttributeError:
         task = None
     if task is None:
         task = this_task()
-    ticket = _new(Ticket)
+    ticket.task = task
+    ticket.resume = nothing
+    ticket.armed = True
+    ticket.outcome = None
+    return ticket
+
+
+def ticket_for(task: Task[Any]) -> Ticket:
+    """A ticket for a wait of `task`.
+
+    Switches: never. Call from: any thread. Raises: nothing.
+    """
+    ticket = Ticket()
     ticket.task = task
     ticket.resume = nothing
     ticket.armed = True
@@ -143,7 +149,7 @@ def check_timeout(timeout: float | None) -> float | None:
         raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
     if isnan(seconds):
         raise ValueError(f"timeout must be a number of seconds or None, not {timeout!r}")
-    return None if seconds == inf else max(seconds, 0.0)
+    return None if seconds == inf else seconds if seconds > 0.0 else 0.0
 
 
 class Place(Protocol):
@@ -164,16 +170,15 @@ def wait(ticket: Ticket, timeout: float | None = None, place: Place | None = Non
     Switches: if it must wait. Call from: hub. Raises: Cancelled and whatever the host throws.
     """
     task = ticket.task
-    hub = task.hub
     timer = None
     outer = task.ticket  # of a wait in the middle of which a signal handler waits
     try:
         if timeout is not None:
-            timer = hub.call_at(hub.now() + timeout, ticket)
+            timer = task.hub.call_at(task.hub.now() + timeout, ticket)
         task.ticket = ticket  # published first, then `latched` is looked at: see Task.nudge
         if latched and task in latched and task.pending():
-            hub.fire(ticket, INTERRUPT)
-        outcome = hub.park(ticket)
+            task.hub.fire(ticket, INTERRUPT)
+        outcome = task.hub.park(ticket)
     except BaseException:
         if not ticket.claim():
             _give_back(ticket, place)
@@ -186,14 +191,16 @@ def wait(ticket: Ticket, timeout: float | None = None, place: Place | None = Non
         task.ticket = outer
         if outer is not None:
             back_in(outer, task)
-    if timer is not None and outcome is not TIMED_OUT:
+    if timer is not None:
+        if outcome is TIMED_OUT:
+            if place is not None:
+                place._withdraw(ticket)
+            return outcome
         timer.cancel()
     if outcome is INTERRUPT:
         if place is not None:
             place._withdraw(ticket)
         task.deliver()
-    elif outcome is TIMED_OUT and place is not None:
-        place._withdraw(ticket)
     return outcome
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from .registry import current_hub, this_task
-from .waiting import TIMED_OUT, WOKEN, Ticket, check_timeout, deliver_latched, latched
+from .waiting import TIMED_OUT, WOKEN, Ticket, check_timeout, deliver_latched, latched, ticket_for
 from .waiting import wait as wait_for
 from .watched import Watched
 
@@ -130,7 +130,7 @@ class _Ends(Generic[A]):
             raise RuntimeError(f"{me!r} waits for itself and would do so for ever")
         if timeout == 0:
             return False
-        ticket = Ticket(me)
+        ticket = ticket_for(me)
         self._ticket = ticket  # published first, then looked again
         try:
             return self._has_wanted() or wait_for(ticket, timeout) is not TIMED_OUT or self._has_wanted()

@@ -14,9 +14,10 @@ from typing import Any
 from hubkit import Event, Task, checkpoint, current_hub, current_task, now, run, sleep, spawn, wait_readable
 from hubkit.contract import READ, Hub
 from hubkit.errors import Busy
+from hubkit.tasks import new_task
 from hubkit.testing.linting import clauses
 from hubkit.testing.linting.clauses import Clause
-from hubkit.waiting import WOKEN, Ticket
+from hubkit.waiting import WOKEN, Ticket, ticket_for
 from hubkit_native.hub import NativeHub
 
 Scenario = Callable[[], object]
@@ -73,7 +74,7 @@ def two_calls() -> None:
 
 def fire_twice() -> None:
     task: Any = current_task()
-    ticket = Ticket(task)
+    ticket = ticket_for(task)
     for _ in range(2):
         task.hub.fire(ticket, WOKEN)
 
@@ -115,7 +116,7 @@ def a_closed_descriptor() -> None:
     task: Any = current_task()
     with ends() as (ours, _):
         fd = ours.fileno()
-    task.hub.arm_fd(fd, READ, Ticket(task))
+    task.hub.arm_fd(fd, READ, ticket_for(task))
 
 
 def a_forgotten_descriptor() -> None:
@@ -321,7 +322,7 @@ class CallsInAnotherContext(NativeHub):
 @breaks(clauses.CALL_CONTEXT, two_calls)
 class CallsInATask(NativeHub):
     def call_soon(self, fn: Any) -> None:
-        self.start(Task(self, fn))
+        self.start(new_task(self, fn))
 
 
 @breaks(clauses.AT_EARLY, lambda: two_timers(0.5))
@@ -345,7 +346,7 @@ class TimersAreTasks(NativeHub):
     def call_at(self, when: float, fn: Any) -> Any:
         if type(fn) is Ticket:
             return super().call_at(when, fn)
-        return super().call_at(when, lambda: self.start(Task(self, fn)))
+        return super().call_at(when, lambda: self.start(new_task(self, fn)))
 
 
 class _Uncancelled:

@@ -26,11 +26,11 @@ import gc, os, signal, sys, threading, time
 import hubkit
 from hubkit.registry import current_hub, this_task
 from hubkit.spawning import spawn, current_task
-from hubkit.waiting import Ticket, wait
+from hubkit.waiting import Ticket, wait, own_ticket
 from hubkit import errors
 
 def park(seconds=None):
-    return wait(Ticket(this_task()), seconds)
+    return wait(own_ticket(), seconds)
 
 def let_run(times=3):
     for _ in range(times):

@@ -32,7 +32,7 @@ from hubkit import (
 )
 from hubkit.errors import Cancelled, WrongContext
 from hubkit.green import socket
-from hubkit.tasks import Task
+from hubkit.tasks import Task, new_task
 from hubkit_asyncio import await_, run_task
 from hubkit_conformance.tools import LONG, parked
 
@@ -176,7 +176,7 @@ def test_a_loop_that_is_run_again_goes_on_with_its_hub() -> None:
 
 
 def spawn_on(hub: Any) -> Task[str]:
-    task: Task[str] = Task(hub, lambda: sleep(0.001) or "done")
+    task: Task[str] = new_task(hub, lambda: sleep(0.001) or "done")
     hub.start(task)
     return task
 
@@ -336,7 +336,7 @@ def test_what_comes_from_threads_wakes_an_idle_loop(run_application: Any) -> Non
 
         def from_thread() -> None:
             queue.put("put")
-            loop_hub.start(Task(loop_hub, lambda: queue.put("started")))
+            loop_hub.start(new_task(loop_hub, lambda: queue.put("started")))
             loop_hub.call_soon(lambda: queue.put("called"))
 
         got = []

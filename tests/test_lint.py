@@ -20,13 +20,13 @@ from lint_faults import FAULTS, Scenario, a_closed_descriptor, two_waiters
 from hubkit import Event, checkpoint, current_hub, current_task, registry, sleep, spawn, to_thread
 from hubkit.contract import MANY_TASKS, READ, Hub
 from hubkit.errors import Closed, ContractViolation, InvalidHub, UnknownHub
-from hubkit.tasks import Task
+from hubkit.tasks import Task, new_task
 from hubkit.testing import lint, override
 from hubkit.testing.linting import clauses
 from hubkit.testing.linting.clauses import Clause
 from hubkit.testing.linting.hub import LintHub
 from hubkit.testing.linting.order import Order, stamp
-from hubkit.waiting import WOKEN, Ticket, wait
+from hubkit.waiting import WOKEN, Ticket, ticket_for, wait
 from hubkit_native.hub import NativeHub
 
 CLAUSES = {name: value for name, value in vars(clauses).items() if isinstance(value, Clause)}
@@ -131,37 +131,37 @@ def yield_in_another_thread() -> None:
 
 @breaks(clauses.PARK_HERE)
 def park_in_a_callback() -> None:
-    ticket = Ticket(current_task())  # type: ignore[arg-type]
+    ticket = ticket_for(current_task())  # type: ignore[arg-type]
     in_callback(lambda: wait(ticket, 0.01))
 
 
 @breaks(clauses.PARK_HERE)
 def park_in_another_thread() -> None:
-    ticket = Ticket(current_task())  # type: ignore[arg-type]
+    ticket = ticket_for(current_task())  # type: ignore[arg-type]
     to_thread(ticket.task.hub.park, ticket)
 
 
 @breaks(clauses.PARK_OWN)
 def park_with_a_ticket_of_another_task() -> None:
-    ticket = Ticket(spawn(int))
+    ticket = ticket_for(spawn(int))
     wait(ticket, 0.01)
 
 
 @breaks(clauses.PARK_OWN)
 def park_twice_with_one_ticket() -> None:
-    ticket = Ticket(current_task())  # type: ignore[arg-type]
+    ticket = ticket_for(current_task())  # type: ignore[arg-type]
     for _ in range(2):
         wait(ticket, 0.001)
 
 
 @breaks(clauses.FIRE_OUTCOME)
 def fire_with_none() -> None:
-    current_hub().fire(Ticket(current_task()), None)  # type: ignore[arg-type]
+    current_hub().fire(ticket_for(current_task()), None)  # type: ignore[arg-type]
 
 
 @breaks(clauses.FIRE_OWN_HUB)
 def fire_on_another_hub() -> None:
-    ticket = Ticket(current_task())  # type: ignore[arg-type]
+    ticket = ticket_for(current_task())  # type: ignore[arg-type]
     other = type(current_hub())()
     try:
         other.fire(ticket, WOKEN)
@@ -172,7 +172,7 @@ def fire_on_another_hub() -> None:
 @breaks(clauses.FIRE_THE_DEAD)
 def fire_the_dead() -> None:
     published: list[Ticket] = []
-    spawn(lambda: published.append(Ticket(current_task()))).join()  # type: ignore[arg-type]
+    spawn(lambda: published.append(ticket_for(current_task()))).join()  # type: ignore[arg-type]
     current_hub().fire(published[0], WOKEN)
 
 
@@ -184,7 +184,7 @@ def start_twice() -> None:
 
 @breaks(clauses.START_TWICE)
 def start_what_has_ended() -> None:
-    task: Task[int] = Task(current_hub(), int)
+    task: Task[int] = new_task(current_hub(), int)
     task.run()
     current_hub().start(task)
 
@@ -198,14 +198,14 @@ def block_in_a_callback() -> None:
 def arm_in_a_callback() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        in_callback(lambda: current_hub().arm_fd(ours.fileno(), READ, Ticket(spawn(int))))
+        in_callback(lambda: current_hub().arm_fd(ours.fileno(), READ, ticket_for(spawn(int))))
 
 
 @breaks(clauses.ARM_OWN)
 def arm_a_ticket_of_another_task() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        current_hub().arm_fd(ours.fileno(), READ, Ticket(spawn(int)))
+        current_hub().arm_fd(ours.fileno(), READ, ticket_for(spawn(int)))
 
 
 @pytest.mark.parametrize(

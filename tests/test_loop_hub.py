@@ -49,7 +49,7 @@ def test_t1_a_kill_leaves_no_stale_wake_up_behind(hub: str) -> None:
             def _withdraw(self, ticket): pass
             def _undo(self, outcome): log.append(outcome)
         def victim():
-            tickets.append(Ticket(this_task()))
+            tickets.append(own_ticket())
             try:
                 wait(tickets[0], None, Place())
             except gevent.GreenletExit:
@@ -75,7 +75,7 @@ def test_t1_a_signal_handler_that_raises_leaves_no_stale_wake_up(hub: str) -> No
         class Boom(Exception): pass
         def boom(*_): raise Boom
         signal.signal(signal.SIGALRM, boom)
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         try:
             wait(ticket, 5)
@@ -222,7 +222,7 @@ def test_t9_the_guest_keeps_the_loop_alive_only_while_it_must(hub: str) -> None:
         import gevent
         reader, writer = os.pipe()
         def readable():
-            ticket = Ticket(this_task())
+            ticket = own_ticket()
             current_hub().arm_fd(reader, "read", ticket)
             return wait(ticket)
         task = spawn(readable)
@@ -346,10 +346,10 @@ def test_t13_deadlock_names_who_waits(hub: str) -> None:
 def test_t13_no_deadlock_while_a_thread_or_handler_may_wake(hub: str) -> None:
     out = run_script(
         """
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         threading.Timer(0.1, lambda: ticket.task.hub.fire(ticket, "thread")).start()
         print(wait(ticket))
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         signal.signal(signal.SIGALRM, lambda *_: ticket.task.hub.fire(ticket, "handler"))
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         print(wait(ticket))
@@ -412,7 +412,7 @@ def test_t13_no_deadlock_while_a_thread_is_about_to_tell_the_end_of_its_job(hub:
 def test_t14_a_signal_handler_is_noticed_at_once(hub: str) -> None:
     out = run_script(
         """
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         signal.signal(signal.SIGALRM, lambda *_: ticket.task.hub.fire(ticket, "handler"))
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         begin = time.monotonic()

@@ -15,7 +15,7 @@ from hubkit.contract import READ, WRITE
 from hubkit.errors import Busy
 from hubkit.originals import select
 from hubkit.poller import EpollPoller, Poller, SelectorPoller
-from hubkit.waiting import CLOSED, WOKEN, Ticket
+from hubkit.waiting import CLOSED, WOKEN, Ticket, ticket_for
 
 needs_epoll = pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll is missing on this platform")
 
@@ -42,7 +42,7 @@ class Fired(list[tuple[Ticket, Any]]):
 
 
 def ticket() -> Ticket:
-    return Ticket(None)  # type: ignore[arg-type]
+    return ticket_for(None)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Interrupted(deque):
             handlers.pop()()
 hub = current_hub()
 hub._ready = Interrupted(hub._ready)
-hub._upcoming = iter(())
+hub.upcoming = iter(())
 """
 )
 
@@ -87,14 +87,14 @@ def test_a_signal_handler_may_use_up_the_wake_up_of_the_wait_below_it(hub: str) 
         class Upcoming:
             "What is next in the ring; a signal handler comes between the look for a wake-up and this one."
             def __next__(self):
-                hub._upcoming = iter(())
+                hub.upcoming = iter(())
                 hub._renew() or hub._new_slice()
                 event.set()
                 hubkit.sleep(0)
-                return next(hub._upcoming)
+                return next(hub.upcoming)
         hub, event = current_hub(), hubkit.Event()
         tasks = [spawn(hubkit.sleep, 0) for _ in range(3)]
-        hub._upcoming = Upcoming()
+        hub.upcoming = Upcoming()
         print(event.wait(5), all(task.join(5) for task in tasks))
         """,
         hub,
@@ -129,7 +129,7 @@ def test_a_cancel_that_finds_a_handlers_yield_ends_the_wait_below_it(hub: str) -
     out = run_script(
         """
         def victim():
-            ticket = Ticket(this_task())
+            ticket = own_ticket()
             this_task().ticket = ticket  # as in a wait
             current_hub().yield_now()  # as a signal handler does
             return this_task().ticket is ticket, str(ticket.outcome)
@@ -388,7 +388,7 @@ def test_what_a_thread_wakes_just_when_a_steered_task_yields_to_nobody_is_not_lo
         task, late = spawn(event.wait), []
         hubkit.sleep(0)
         hub._ready = Late(hub._ready)
-        hub._upcoming = hub._next_entries()
+        hub.upcoming = hub._next_entries()
         late.append(event.set)
         hubkit.sleep(0)
         print(task.join(5))

@@ -37,9 +37,20 @@ from hubkit import (
 )
 from hubkit.callback_thread import CallbackThread
 from hubkit.contract import DEADLOCK, FIFO_LOCKS, FORK, MANY_TASKS, ORDERED_YIELD, PATCH, Adapter
-from hubkit.registry import this_task
+from hubkit.tasks import new_task
 from hubkit.thread_hub import ThreadHub
-from hubkit.waiting import CLOSED, INTERRUPT, TIMED_OUT, WOKEN, Ticket, WaitQueue, latched, wait
+from hubkit.waiting import (
+    CLOSED,
+    INTERRUPT,
+    TIMED_OUT,
+    WOKEN,
+    Ticket,
+    WaitQueue,
+    latched,
+    own_ticket,
+    ticket_for,
+    wait,
+)
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, not_before, parked, until
 
 HUB = "hubkit.thread_hub:ThreadHub"
@@ -56,7 +67,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadHub]:
 
 
 def park(seconds: float | None = None, **how: Any) -> Any:
-    return wait(Ticket(this_task()), seconds, **how)
+    return wait(own_ticket(), seconds, **how)
 
 
 def in_thread(fn: Callable[[], Any]) -> Any:
@@ -274,7 +285,7 @@ def test_yield_lets_other_threads_run_and_is_refused_in_a_callback(hub: ThreadHu
 
 
 def test_park_returns_at_once_what_was_fired_before(hub: ThreadHub) -> None:
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     assert hub.fire(ticket, "before") is True
     assert hub.fire(ticket, "too late") is False
     assert wait(ticket) == "before"
@@ -282,7 +293,7 @@ def test_park_returns_at_once_what_was_fired_before(hub: ThreadHub) -> None:
 
 def test_one_of_all_who_fire_wins_and_its_outcome_is_the_waits(hub: ThreadHub) -> None:
     for _ in range(50):
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         start = threading.Barrier(4)
         won: list[int] = []
 
@@ -301,7 +312,7 @@ def test_one_of_all_who_fire_wins_and_its_outcome_is_the_waits(hub: ThreadHub) -
 
 
 def test_only_its_own_task_may_wait_on_a_ticket(hub: ThreadHub) -> None:
-    ticket = Ticket(spawn(int))
+    ticket = ticket_for(spawn(int))
     with pytest.raises(WrongContext):
         hub.park(ticket)
 
@@ -328,7 +339,7 @@ def test_a_finalizer_may_fire_at_any_point(hub: ThreadHub) -> None:
             fired.append(hub.fire(self.ticket, WOKEN))
 
     def waiter() -> Any:
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         Firer(ticket)  # garbage from here on: the collector of any thread will find it
         return wait(ticket, PATIENCE)
 
@@ -347,7 +358,7 @@ def test_nothing_is_lost_when_wake_up_cancel_and_timeout_meet(hub: ThreadHub) ->
     def waiter() -> None:
         while not stop.is_set():
             with move_on_after(random.uniform(0, 0.002)):
-                ticket = Ticket(this_task())
+                ticket = own_ticket()
                 queue.add(ticket)
                 place = SimpleNamespace(_withdraw=queue.discard, _undo=returned.append)
                 outcome = wait(ticket, random.uniform(0, 0.002), place)
@@ -412,20 +423,20 @@ def test_a_cancelled_timer_does_not_run(hub: ThreadHub) -> None:
 
 
 def test_a_ticket_is_a_callback_for_a_time(hub: ThreadHub) -> None:
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     hub.call_at(hub.now() + 0.01, ticket)
     assert wait(ticket) is TIMED_OUT
 
     def somebody_elses() -> None:
         hub.call_at(hub.now() + 0.01, ticket)
 
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     spawn(somebody_elses)
     assert wait(ticket, PATIENCE) is TIMED_OUT
 
 
 def test_two_timers_on_one_ticket_fire_at_the_earlier(hub: ThreadHub) -> None:
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     late = hub.call_at(hub.now() + LONG, ticket)
     hub.call_at(hub.now() + 0.01, ticket)
     assert wait(ticket) is TIMED_OUT
@@ -680,11 +691,11 @@ def test_a_closed_hub_refuses_every_verb(hub: ThreadHub) -> None:
     closed.close()
     closed.close()
     for verb in (
-        lambda: closed.start(Task(closed, int)),
+        lambda: closed.start(new_task(closed, int)),
         lambda: closed.call_soon(int),
         lambda: closed.call_at(closed.now(), int),
-        lambda: closed.arm_fd(0, "read", Ticket(this_task())),
-        lambda: closed.park(Ticket(this_task())),
+        lambda: closed.arm_fd(0, "read", own_ticket()),
+        lambda: closed.park(own_ticket()),
         lambda: closed.run(int),
     ):
         with pytest.raises(Closed):
@@ -703,7 +714,7 @@ def test_a_dropped_task_finds_its_hub_closed_and_its_joiners_are_told(
         go.wait(PATIENCE)
         park()
 
-    task: Task[None] = Task(dropping, work)
+    task: Task[None] = new_task(dropping, work)
     dropping.start(task)
     task.add_done_callback(lambda _: None)
     joiner = spawn(task.join)
@@ -807,7 +818,7 @@ def test_a_refused_wait_leaves_its_descriptor_free(host: list[int]) -> None:
     read_end, write_end = os.pipe()
     try:
         host.append(threading.get_ident())
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         current_hub().arm_fd(read_end, "read", ticket)
         with pytest.raises(WrongContext):
             wait(ticket)
@@ -822,7 +833,7 @@ def test_a_plain_thread_beside_another_hub_is_woken_by_it_and_wakes_it() -> None
         tickets: list[Ticket] = []
 
         def plain() -> Any:
-            tickets.append(Ticket(this_task()))
+            tickets.append(own_ticket())
             return wait(tickets[0], PATIENCE)
 
         got: list[Any] = []
@@ -830,7 +841,7 @@ def test_a_plain_thread_beside_another_hub_is_woken_by_it_and_wakes_it() -> None
         thread.start()
         until(lambda: tickets)
         tickets[0].task.hub.fire(tickets[0], "from a task")
-        mine = Ticket(this_task())
+        mine = own_ticket()
         waker = threading.Thread(target=lambda: mine.task.hub.fire(mine, "from a thread"))
         waker.start()
         assert wait(mine, PATIENCE) == "from a thread"

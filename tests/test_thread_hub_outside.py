@@ -23,7 +23,7 @@ from hubkit import Busy, Closed, blocking, current_hub, notify_closing, registry
 from hubkit.contract import READ, WRITE
 from hubkit.registry import this_task
 from hubkit.thread_hub import ThreadHub
-from hubkit.waiting import CLOSED, TIMED_OUT, WOKEN, Ticket, wait
+from hubkit.waiting import CLOSED, TIMED_OUT, WOKEN, Ticket, own_ticket, ticket_for, wait
 from hubkit_conformance.tools import LONG, PATIENCE, SHORT, finish, not_before, parked, until
 
 HUB = "hubkit.thread_hub:ThreadHub"
@@ -63,7 +63,7 @@ def close(fd: int) -> None:
 
 def wait_for(*descriptors: tuple[int, str], seconds: float | None = None) -> Any:
     """One wait on all of `descriptors`, by the hub's verbs alone."""
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     for fd, direction in descriptors:
         current_hub().arm_fd(fd, direction, ticket)
     return wait(ticket, seconds)
@@ -109,7 +109,7 @@ def test_a_closed_number_is_an_error_at_once(pair: tuple[int, int]) -> None:
 
 
 def test_a_number_closed_between_arming_and_waiting_is_ready(hub: ThreadHub, pair: tuple[int, int]) -> None:
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     hub.arm_fd(pair[0], READ, ticket)
     os.close(pair[0])
     assert wait(ticket, PATIENCE) is WOKEN
@@ -182,7 +182,7 @@ def test_closing_wakes_with_closed_from_any_thread(pair: tuple[int, int]) -> Non
 
 
 def test_closing_between_arming_and_waiting_is_not_missed(hub: ThreadHub, pair: tuple[int, int]) -> None:
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     hub.arm_fd(pair[0], READ, ticket)
     hub.forget_fd(pair[0])
     assert wait(ticket) is CLOSED
@@ -236,7 +236,7 @@ def test_a_wake_up_that_comes_late_hits_no_other_wait(hub: ThreadHub, pair: tupl
     tickets: list[Ticket] = []
 
     def waiter() -> Any:
-        tickets.append(Ticket(this_task()))
+        tickets.append(own_ticket())
         hub.arm_fd(pair[0], READ, tickets[0])
         return wait(tickets[0])
 
@@ -271,7 +271,7 @@ def on_alarm(stack: ExitStack) -> Callable[..., None]:
 
 
 def test_a_handler_wakes_the_main_thread(hub: ThreadHub, on_alarm: Callable[..., None]) -> None:
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     on_alarm(lambda: hub.fire(ticket, "from a handler"))
     assert wait(ticket) == "from a handler"
 
@@ -279,7 +279,7 @@ def test_a_handler_wakes_the_main_thread(hub: ThreadHub, on_alarm: Callable[...,
 def test_a_handler_wakes_the_main_thread_while_it_polls(
     hub: ThreadHub, on_alarm: Callable[..., None], pair: tuple[int, int]
 ) -> None:
-    ticket = Ticket(this_task())
+    ticket = own_ticket()
     hub.arm_fd(pair[0], READ, ticket)
     on_alarm(lambda: hub.fire(ticket, "from a handler"))
     assert wait(ticket) == "from a handler"
@@ -293,7 +293,7 @@ def test_an_error_of_a_handler_ends_the_wait_and_what_was_given_goes_back(
         pass
 
     for gives in False, True:
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         back: list[Any] = []
         withdrawn: list[Ticket] = []
 
@@ -311,14 +311,14 @@ def test_an_error_of_a_handler_ends_the_wait_and_what_was_given_goes_back(
         assert back == (["an item"] if gives else [])
         assert withdrawn == [ticket]
         assert ticket not in blocking._wake
-    assert wait(Ticket(this_task()), 0.001) is TIMED_OUT
+    assert wait(own_ticket(), 0.001) is TIMED_OUT
 
 
 def test_a_handler_may_wait_in_the_middle_of_a_wait(hub: ThreadHub, on_alarm: Callable[..., None]) -> None:
-    outer, order = Ticket(this_task()), []
+    outer, order = own_ticket(), []
 
     def handler() -> None:
-        inner = Ticket(this_task())
+        inner = own_ticket()
         spawn(hub.fire, outer, "outer")  # while the inner wait goes on
         hub.call_at(hub.now() + SHORT, lambda: hub.fire(inner, "inner"))
         order.append(wait(inner))
@@ -338,12 +338,12 @@ def test_a_request_reaches_the_outer_wait_after_an_inner_one(
     order: list[str] = []
 
     def handler() -> None:
-        order.append(repr(wait(Ticket(main), SHORT)))
+        order.append(repr(wait(ticket_for(main), SHORT)))
         spawn(lambda: (sleep(SHORT), main.interrupt(Asked())))
 
     on_alarm(handler)
     with pytest.raises(Asked):
-        wait(Ticket(main))
+        wait(ticket_for(main))
     assert order == ["TIMED_OUT"]
 
 
@@ -601,5 +601,5 @@ def test_a_dropped_task_on_a_closed_hub_cannot_watch_a_descriptor(pair: tuple[in
     closed = ThreadHub()
     closed.close()
     with pytest.raises(Closed):
-        closed.arm_fd(pair[0], READ, Ticket(this_task()))
+        closed.arm_fd(pair[0], READ, own_ticket())
     assert blocking._waiters == {}

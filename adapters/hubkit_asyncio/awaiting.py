@@ -20,7 +20,7 @@ from hubkit.errors import TaskCancelled, WrongContext
 from hubkit.registry import current_hub
 from hubkit.scopes import put_back, shield
 from hubkit.tasks import Task
-from hubkit.waiting import WOKEN, Ticket, deliver_latched, latched, wait
+from hubkit.waiting import WOKEN, deliver_latched, latched, ticket_for, wait
 
 from .contexts import take_over
 
@@ -78,7 +78,7 @@ class _Call(Generic[T]):
     error: BaseException | None = None
 
     def __init__(self, awaitable: Awaitable[T], task: Task[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.ticket = Ticket(task)
+        self.ticket = ticket_for(task)
         self.awaitable = awaitable
         self.job = loop.create_task(self._run())
         self.job.add_done_callback(self._ended)
@@ -116,7 +116,7 @@ class _Call(Generic[T]):
         self.job.cancel()
         with shield():
             while not self.job.done():
-                self.ticket = Ticket(self.ticket.task)
+                self.ticket = ticket_for(self.ticket.task)
                 wait(self.ticket)
 
     def _outcome(self) -> T:

@@ -29,7 +29,7 @@ class Outsiders:
 
     def __init__(self) -> None:
         # So many are not waited for. In another thread than the main one the main one would be among them.
-        self._silent = _number() if get_ident() == main_thread().ident else 0
+        self._silent = _strangers() if get_ident() == main_thread().ident else 0
         self._since: float | None = None  # when the silence began
 
     def heard(self) -> None:
@@ -57,6 +57,12 @@ class Outsiders:
             return True
         self._silent, self._since = working, None
         return False
+
+
+def _strangers() -> int:
+    """How many threads there are but hubkit's own. Of those the busy are asked for first: one that falls idle
+    meanwhile must not be taken for a stranger."""
+    return max(0, thread_count() - busy_count() - idle_count())
 
 
 def _number() -> int:

@@ -9,14 +9,14 @@ is as shipped: what a task finds when it runs, what is stale, when the hub polls
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from hubkit.contract import Steering
 from hubkit.errors import Closed
-from hubkit.ring import Turn, spent_ticket
+from hubkit.ring import CREDIT, Turn, spent_ticket
 from hubkit.tasks import Task
 from hubkit.waiting import Ticket, back_in, nothing
-from hubkit.workers import Worker
 from hubkit_native.hub import NativeHub
 
 
@@ -36,22 +36,7 @@ class SteeredHub(NativeHub):
         if self._closed:
             raise Closed(f"the {self.name} hub of this thread is closed: it cannot be steered")
         self._steering = steering
-
-    def park(self, ticket: Ticket) -> Any:
-        """Run the chosen tasks until `ticket` is fired; see `Hub.park`.
-
-        Switches: if it must wait. Call from: hub. Raises: Closed, what is thrown.
-        """
-        if self._steering is None:
-            return super().park(ticket)
-        try:
-            ticket.resume = ticket.task.resume
-            while ticket.outcome is None:
-                if not self.switch():
-                    self.rest_in(ticket)
-        finally:
-            ticket.resume = nothing
-        return ticket.outcome
+        self.upcoming = self._next_entries()
 
     def yield_now(self) -> None:
         """Go to the end of the ring, from where it may be chosen; see `Hub.yield_now`.
@@ -76,24 +61,15 @@ class SteeredHub(NativeHub):
     def _goes_on(self) -> bool:
         """Whether a task that yields to nobody has some of its slice left."""
         try:
-            self._ready.appendleft(next(self._upcoming))  # of another thread, in this very instant
+            self._ready.appendleft(next(self.upcoming))  # of another thread, in this very instant
         except IndexError:
             return True
         except StopIteration:
             return self._renew()
         return False
 
-    def switch(self) -> bool:
-        """Let the chosen task run; see `Ring.switch`."""
-        if self._steering is not None:
-            self._choose(self._steering)
-        return super().switch()
-
-    def next_job(self, worker: Worker) -> Any:
-        """The chosen entry, if it is a job; see `Ring.next_job`."""
-        if self._steering is not None:
-            self._choose(self._steering)
-        return super().next_job(worker)
+    def _next_entries(self) -> Iterator[Any]:
+        return super()._next_entries() if self._steering is None else _Chosen(self, CREDIT)
 
     def at_verb(self, task: Task[Any]) -> None:
         """Stop `task`, which could go on, if that is what is wanted; see `Hub.at_verb`."""
@@ -108,15 +84,18 @@ class SteeredHub(NativeHub):
             self._to_front(ready[answer - 1])
             self.yield_now()
 
-    def _choose(self, steering: Steering) -> None:
-        ready = self._live()
+    def choose(self) -> Any:
+        """Take the chosen one out of the ring; IndexError if there is none."""
+        steering, ready = self._steering, self._live()
+        assert steering is not None
         while ready and ready[0] is not self._chosen:
             answer = steering.next(list(map(_task_of, ready)), bool(self._timers))
             if answer < len(ready):
                 self._to_front(ready[answer])
-                return
+                break
             self._hurry()
             ready = self._live()
+        return self._ready.popleft()
 
     def _live(self) -> list[Any]:
         """What is ready, without what is stale."""
@@ -135,6 +114,23 @@ class SteeredHub(NativeHub):
     def _hurry(self) -> None:
         """Have the next timer due."""
         raise NotImplementedError
+
+
+class _Chosen:
+    """The chosen entries, one after the other; see `Ring._next_entries`."""
+
+    def __init__(self, hub: SteeredHub, number: int) -> None:
+        self._hub = hub
+        self._left = number
+
+    def __iter__(self) -> _Chosen:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._left:
+            raise StopIteration
+        self._left -= 1
+        return self._hub.choose()
 
 
 def _task_of(entry: Any) -> Any:

@@ -24,7 +24,7 @@ from hubkit.barriers import _Round as Round
 from hubkit.contract import FIFO_LOCKS, HOST_MIX, ORDERED_YIELD, Hub
 from hubkit.handover import Handover
 from hubkit.registry import this_task
-from hubkit.waiting import CLOSED, Ticket, WaitQueue
+from hubkit.waiting import CLOSED, WaitQueue, own_ticket
 
 from .fault import fault, wrap
 
@@ -61,7 +61,7 @@ def lock_has_two_holders(hub: type[Hub]) -> None:
     def queue_up(right: Any, self: Any, timeout: Any) -> Any:
         if timeout is not None:
             return right(self, timeout)
-        ticket = Ticket(this_task())
+        ticket = own_ticket()
         checkpoint()
         self._take()
         self._give(ticket)
@@ -77,7 +77,7 @@ def lock_leaves_a_ghost(hub: type[Hub]) -> None:
         if right(self, blocking, timeout):
             return True
         if blocking and timeout:
-            self._waiters.add(Ticket(this_task()))
+            self._waiters.add(own_ticket())
         return False
 
 

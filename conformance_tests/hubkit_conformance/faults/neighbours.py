@@ -141,11 +141,11 @@ def _leave_a_twin(ticket: Any) -> None:
     """Put a ticket that nobody waits on in front of those in the same line."""
     import gc
 
-    from hubkit.waiting import Ticket, WaitQueue
+    from hubkit.waiting import WaitQueue, ticket_for
 
     for line in gc.get_referrers(ticket):
         if isinstance(line, WaitQueue):
-            twin = Ticket(ticket.task)
+            twin = ticket_for(ticket.task)
             line.put_first(twin)
 
 

@@ -13,8 +13,7 @@ from typing import Any
 from hubkit import Channel, Future, PriorityQueue, Queue, ShutDown, SimpleQueue, spawn
 from hubkit.contract import HOST_MIX, Hub
 from hubkit.errors import InvalidState
-from hubkit.registry import this_task
-from hubkit.waiting import Ticket
+from hubkit.waiting import own_ticket
 
 from .fault import Replace, fault, wrap
 
@@ -60,13 +59,13 @@ def put_doubles_an_item_for_who_waits(hub: type[Hub]) -> None:
 def get_leaves_a_ghost(hub: type[Hub]) -> None:
     """A getter whose time was over stays in line, and the next item is spent on it."""
 
-    @each_queue("_get")
-    def get(right: Any, self: Any, block: bool, timeout: Any) -> Any:
+    @each_queue("get")
+    def get(right: Any, self: Any, block: bool = True, timeout: Any = None) -> Any:
         try:
             return right(self, block, timeout)
         except Empty:
             if block:
-                self._getters.add(Ticket(this_task()))
+                self._getters.add(own_ticket())
             raise
 
 
