@@ -318,13 +318,23 @@ def _import(path: str, name: str) -> type[Hub]:
         raise UnknownHub(
             f"the hub {name!r} names {class_name!r}, which {module_name!r} does not have"
         ) from error
+    if not _is_hub(found):
+        raise InvalidHub(
+            f"{name!r} is {found!r}, which is not a subclass of hubkit.contract.Hub; "
+            'type the "module:Class" of one that is, or the name of an installed hub: '
+            f"{', '.join(available_hubs())}"
+        )
     check(found)
     return found  # type: ignore[no-any-return]
 
 
+def _is_hub(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Hub)
+
+
 def check(hub_class: Any) -> None:
     """Raise InvalidHub, naming what lacks, unless `hub_class` has the whole contract."""
-    if not (isinstance(hub_class, type) and issubclass(hub_class, Hub)):
+    if not _is_hub(hub_class):
         raise InvalidHub(f"{hub_class!r} is not a subclass of hubkit.contract.Hub")
     lacking = [verb for verb in VERBS if verb in hub_class.__abstractmethods__]
     lacking += [data for data in ("name", "capabilities") if not hasattr(hub_class, data)]

@@ -107,7 +107,9 @@ def test_conformance_of_an_unknown_hub() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["strange:Strange"], "is not a subclass of hubkit.contract.Hub"),
+        (["strange:Strange"], "'strange:Strange' is <class 'strange.Strange'>, which is not a subclass of "),
+        (["--lint", "strange:Strange"], "'strange:Strange' is <class 'strange.Strange'>, which is not a "),
+        (["strange:Strange"], 'type the "module:Class" of one that is, or the name of an installed hub: '),
         (["strange:Half"], "strange:Half lacks arm_fd, call_at, "),
         (["strange:Absent"], "'Absent', which 'strange' does not have"),
         (["absent:Hub"], "the module 'absent', which cannot be found"),
