@@ -22,12 +22,17 @@ class Hasty(NativeHub):
     def call_at(self, when, fn):
         return super().call_at(when - 3600, fn)
 
+class Last(Hasty):
+    def __init_subclass__(cls):
+        raise RuntimeError("no class may be made of this one")
+
 class Mortal(NativeHub):
     name = "mortal"
     def call_at(self, when, fn):
         os.kill(os.getpid(), signal.SIGKILL)
 """
 EARLY = "test_r02_a_timer_does_not_fire_early"
+PLAIN = "-p no:cacheprovider --color=no"
 SPAWN = "test_r01_spawn_refuses_what_is_not_callable"
 
 pytestmark = pytest.mark.watchdog(120)
@@ -41,7 +46,7 @@ def folder(tmp_path):
 
 def run(folder, *words, **variables):
     return subprocess.run(
-        [sys.executable, "-W", "ignore", *words, "-p", "no:cacheprovider", "--color=no"],
+        [sys.executable, "-W", "ignore", *words, *PLAIN.split()],
         cwd=folder,
         env={**os.environ, **variables},
         capture_output=True,
@@ -73,7 +78,10 @@ def test_a_right_hub_gets_a_table_and_a_verdict_last(folder):
 def test_a_wrong_hub_breaks_a_rule(folder):
     done = conformance(folder, "stranger:Hasty", "-k", f"{SPAWN} or {EARLY}", "--report", "hasty.json")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "stranger:Hasty breaks 1 of 22 rules: R02" in done.stdout.splitlines()
+    *_, verdict, report, hint = done.stdout.splitlines()
+    assert verdict == "stranger:Hasty breaks 1 of 22 rules: R02"
+    assert report == f"report: {folder / 'hasty.json'}"
+    assert hint.endswith(f", type: hubkit conformance stranger:Hasty --lint -k '{SPAWN} or {EARLY}' {PLAIN}")
     [found] = json.loads((folder / "hasty.json").read_text(encoding="utf-8"))["runs"]
     assert [rule["state"] for rule in found["rules"]][:3] == ["kept", "broken", "untested"]
     [test] = found["rules"][1]["tests"]
@@ -81,10 +89,18 @@ def test_a_wrong_hub_breaks_a_rule(folder):
     assert EARLY in test["stack"]
 
 
+def test_a_wrong_hub_that_was_linted_or_cannot_be_gets_no_hint(folder):
+    for arguments in (["--lint", "stranger:Hasty"], ["stranger:Last"]):
+        done = conformance(folder, *arguments, "-k", EARLY)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert done.stdout.splitlines()[-1].endswith(f"{arguments[-1]} breaks 1 of 22 rules: R02")
+        assert "hubkit conformance" not in done.stdout
+
+
 def test_a_hub_that_kills_the_process_is_reported_all_the_same(folder):
     done = conformance(folder, "stranger:Mortal", "-k", f"{SPAWN} or {EARLY}", "--report", "mortal.json")
     assert done.returncode == 1, done.stdout + done.stderr
-    verdict = done.stdout.splitlines()[-2]
+    verdict = done.stdout.splitlines()[-3]
     assert verdict.startswith("stranger:Mortal breaks 1 of 22 rules: R02; the process ended after ")
     assert verdict.endswith(f"in {EARLY} by SIGKILL")
     [found] = json.loads((folder / "mortal.json").read_text(encoding="utf-8"))["runs"]

@@ -6,9 +6,14 @@ know: how a row is run, how a report is laid out.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from hubkit import registry
+from hubkit.testing.lint import PREFIX
+from hubkit.testing.linting.hub import LintHub
 
 from . import reports, tables
 from .loading import load
@@ -50,7 +55,22 @@ def run(
     if path is not None and runs:
         reports.write(path, runs)
         print(f"report: {path}")
+    if any(run.failures for run in runs) and _can_be_linted(hub):
+        which = ["--variant", variant] if variant else ["--all-variants"] if all_variants else []
+        command = shlex.join(["hubkit", "conformance", hub, "--lint", *which, *arguments])
+        print(f"for more about what the hub does wrong, type: {command}")
     return _status(finished)
+
+
+def _can_be_linted(hub: str) -> bool:
+    """Whether there is such a class of it, and it is none already."""
+    if issubclass(load(hub), LintHub):
+        return False
+    try:
+        registry.load(f"{PREFIX}{hub}")
+    except Exception:  # a class may refuse to be inherited from in any way
+        return False
+    return True
 
 
 def _status(finished: Sequence[Finished]) -> int:
