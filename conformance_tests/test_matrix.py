@@ -37,6 +37,9 @@ def test_the_one_in_docs_has_every_rule_and_every_hub():
     assert sorted(rows) == sorted(ours), "type: make matrix"
     signs = {sign for sign, _ in LEGEND}
     assert all(set(row[1:]) <= signs for row in body)
+    used = {sign for row in body for sign in row[1:]}
+    legend = re.findall(r"^- `(.)` (.+)$", written, re.MULTILINE)
+    assert legend == [line for line in LEGEND if line[0] in used], "type: make matrix"
 
 
 def _is_ours(name: str) -> bool:

@@ -108,6 +108,14 @@ def test_the_matrix_has_a_line_for_each_run():
     assert lines[1].split()[5] == "✗"
 
 
+def test_the_legend_says_that_a_kept_rule_may_have_tests_for_other_hubs():
+    run = kept_run()
+    claims = next(result for result in run.rules if result.rule.label == "R16")
+    assert (tables.mark(claims), claims.count(SKIPPED)) == ("✓", 1)
+    meanings = dict(line.text.split(maxsplit=1) for line in tables.legend([run]))
+    assert "for hubs without a capability that the hub claims" in meanings["✓"]
+
+
 # -- reports --------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ MARKS = {KEPT: "✓", BROKEN: "✗", EXCUSED: "-", UNTESTED: "·"}
 IN_PART = "○"
 
 LEGEND = (
-    ("✓", "kept: every test of the rule passed"),
+    ("✓", "kept: every test passed, apart from any for hubs without a capability that the hub claims"),
     ("○", "kept as far as it applies: some tests need a capability that the hub does not claim"),
     ("-", "does not apply: every test needs such a capability"),
     ("✗", "broken: a test failed"),
