@@ -68,9 +68,9 @@ class Turn:
         self.resume: Callable[[], object] = self._arrive
         self.come = False
 
-    def _arrive(self) -> None:
+    def _arrive(self) -> object:
         self.come = True
-        self.task.resume()
+        return self.task.resume()  # what a switch returns: not None, see `yield_now`
 
     def is_over(self) -> None:
         """Its entry may still be in the ring."""

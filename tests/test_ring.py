@@ -399,6 +399,26 @@ def test_what_a_thread_wakes_just_when_a_steered_task_yields_to_nobody_is_not_lo
 
 
 @on_loops
+def test_a_yield_is_over_when_its_turn_has_come_also_next_to_a_task_that_queued_up(hub: str) -> None:
+    out = run_script(
+        """
+        log = []
+        def late():
+            current_hub()._queue_up(current_task())  # as a yield at the end of a slice does
+            log.append("late")
+        def spin(name):
+            for _ in range(3):
+                log.append(name)
+                hubkit.sleep(0)
+        tasks = [spawn(late), spawn(spin, "a"), spawn(spin, "b")]
+        print(all(task.join(5) for task in tasks), *log)
+        """,
+        hub,
+    )
+    assert out == "True a b late a b a b\n"
+
+
+@on_loops
 def test_an_interrupt_before_the_first_step_of_a_task_does_not_lose_the_task(hub: str) -> None:
     out = run_script(
         """
