@@ -9,10 +9,10 @@ Each round has one next, made by whoever needs it first, so there is nothing to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import index
 from threading import BrokenBarrierError
 from typing import Any
 
+from .counts import count_of
 from .waiting import (
     CLOSED,
     TIMED_OUT,
@@ -38,8 +38,7 @@ class Barrier:
     def __init__(
         self, parties: int, action: Callable[[], object] | None = None, timeout: float | None = None
     ) -> None:
-        if index(parties) < 1:
-            raise ValueError(f"a barrier is for one party or more, not {parties!r}")
+        parties = count_of(parties, "a barrier's parties must be a number of tasks, 1 or more", 1)
         if action is not None and not callable(action):
             raise TypeError(f"the action of a barrier is a function without arguments, not {action!r}")
         self._parties = parties

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from operator import index
 from types import TracebackType
 from typing import Any, TypeVar
 
 from .contract import Owner
+from .counts import count_of
 from .errors import Closed
 from .queues import SimpleQueue
 from .registry import current_hub, hub_to_spawn
@@ -26,6 +26,8 @@ from .tasks import Task, new_task
 from .waiting import CLOSED, WOKEN, check_timeout, deliver_latched, latched
 
 T = TypeVar("T")
+
+SIZE = "a pool's size must be a number of tasks, 1 or more"
 
 
 class Pool:
@@ -38,7 +40,7 @@ class Pool:
     __slots__ = ("__weakref__", "_cancelled", "_slots", "_tasks")
 
     def __init__(self, size: int) -> None:
-        self._slots = SizedSlots(_checked_size(size))
+        self._slots = SizedSlots(count_of(size, SIZE, 1))
         self._tasks: dict[Task[Any], None] = {}  # not ended yet, in order of spawn
         self._cancelled = False
 
@@ -263,7 +265,7 @@ class Pool:
 
         Switches: never. Call from: hub | any thread | signal. Raises: ValueError, TypeError.
         """
-        self._slots.resize(_checked_size(size))
+        self._slots.resize(count_of(size, SIZE, 1))
 
     @property
     def free(self) -> int:
@@ -308,13 +310,3 @@ def _rows(verb: str, fn: Any, iterables: tuple[Iterable[Any], ...]) -> Iterator[
 def _check_callable(verb: str, fn: Any) -> None:
     if not callable(fn):
         raise TypeError(f"{verb}() takes a function and its arguments, not {fn!r}")
-
-
-def _checked_size(size: int) -> int:
-    try:
-        number = index(size)
-    except TypeError:
-        raise TypeError(f"a pool's size must be a number of tasks, not {size!r}") from None
-    if number < 1:
-        raise ValueError(f"a pool has room for one task or more, not {size!r}")
-    return size

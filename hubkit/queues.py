@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from queue import Empty, Full
 from typing import TypeVar
 
+from .counts import count_of
 from .heap import Heap
 from .simple_queue import Items, ShutDown, SimpleQueue
 from .slots import Slots
@@ -29,10 +30,9 @@ class Queue(SimpleQueue[T]):
     __slots__ = ("_settlements", "_tally", "_ups", "maxsize")
 
     def __init__(self, maxsize: int = 0) -> None:
-        if not isinstance(maxsize, int):
-            raise TypeError(f"maxsize must be a number of items, or 0 for no limit, not {maxsize!r}")
         super().__init__()
-        self.maxsize = maxsize
+        # As with `queue.Queue`, less than 0 is no limit either.
+        self.maxsize = maxsize = count_of(maxsize, "maxsize must be a number of items, or 0 for no limit")
         if maxsize > 0:
             self._slots = Slots(maxsize)
         self._tally = Tally()

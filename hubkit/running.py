@@ -45,7 +45,7 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
     """
     if not callable(fn):
         raise TypeError(f"run() takes a function and its arguments, not {fn!r}")
-    grace = check_timeout(grace)
+    grace = check_timeout(grace, "grace must be a number of seconds or None")
     hub = hub_to_spawn()
     task = hub.current()
     if task is None or task in task.hub.tasks or hub in _running:
@@ -153,10 +153,7 @@ def sleep(seconds: float) -> None:
         return
     if seconds is None:
         raise TypeError("sleep() takes a number of seconds, not None; to wait for ever wait for an Event")
-    try:
-        timeout = check_timeout(seconds)
-    except TypeError:
-        raise TypeError(f"sleep() takes a number of seconds, not {seconds!r}") from None
+    timeout = check_timeout(seconds, "sleep() takes a number of seconds")
     if timeout == 0:
         checkpoint()
         return

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import repeat
-from operator import index, length_hint
+from operator import length_hint
 from types import TracebackType
 
+from .counts import count_of
 from .handover import Handover
 from .waiting import WOKEN, check_timeout, deliver_latched, latched
 
@@ -25,8 +26,7 @@ class Semaphore(Handover):
 
     def __init__(self, value: int = 1) -> None:
         super().__init__()
-        if index(value) < 0:
-            raise ValueError(f"a semaphore starts with a number of permits from 0 on, not {value!r}")
+        value = count_of(value, "a semaphore's value must be a number of permits, 0 or more", 0)
         # The permits that were never taken, as an iterator, and those given since: taking one is a `next` or
         # a `pop`, and a million cost nothing.
         self._stock = repeat(None, value)

@@ -50,7 +50,7 @@ def spawn_later(delay: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any
         raise TypeError(f"spawn_later() takes seconds, a function and its arguments, not {fn!r}")
     if delay is None:
         raise TypeError("spawn_later() needs a number of seconds, not None")
-    seconds = check_timeout(delay)
+    seconds = check_timeout(delay, "spawn_later() takes a number of seconds")
     hub = hub_to_spawn()
     task: Task[T] = new_task(hub, fn, args, kwargs, copy_context())
     hub.tasks[task] = None

@@ -291,11 +291,11 @@ class Task(Watched, Generic[T]):
             return True
         if timeout is not None and timeout == 0:
             if this_task() is self:
-                raise RuntimeError(f"{self!r} joins itself and would wait for ever")
+                raise RuntimeError(f"{self!r} waits for its own end, and would do so for ever")
             return False
         ticket = own_ticket()
         if ticket.task is self:
-            raise RuntimeError(f"{self!r} joins itself and would wait for ever")
+            raise RuntimeError(f"{self!r} waits for its own end, and would do so for ever")
         self._watchers.append(ticket)
         if self._state == DONE:  # in this very instant, in another thread
             self._serve_watchers()

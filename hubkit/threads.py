@@ -12,6 +12,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
+from .counts import count_of
 from .registry import this_task
 from .slots import SizedSlots
 from .waiting import WOKEN, Ticket, deliver_latched, latched, ticket_for, wait
@@ -62,11 +63,7 @@ def set_thread_limit(limit: int) -> None:
 
     Switches: never. Call from: any thread. Raises: TypeError, or ValueError if `limit` is less than one.
     """
-    if type(limit) is not int:
-        raise TypeError(f"the limit must be a number of threads, not {limit!r}")
-    if limit < 1:
-        raise ValueError(f"the limit must be at least one thread, not {limit}")
-    _places.resize(limit)
+    _places.resize(count_of(limit, "the limit must be a number of threads, 1 or more", 1))
 
 
 def calls_under_way() -> bool:

@@ -119,6 +119,8 @@ class timeout(_Timed):  # noqa: N801 (reads as a verb: `with timeout(3):`)
             raise TimeoutError(self._complaint()) from error
 
     def _complaint(self) -> str:
+        if self._seconds == 0:
+            return "the block was given no time: a timeout of 0 s, or less"
         if self._seconds is not None:
             return f"the block was not done within {self._seconds:g} s"
         return "the block was not done by its deadline"
@@ -156,7 +158,4 @@ def timeout_at(deadline: float | None) -> timeout:
 
 
 def _check_deadline(deadline: float | None) -> float | None:
-    try:
-        return check_timeout(deadline)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"a deadline is a time as of hubkit.now(), or None, not {deadline!r}") from None
+    return check_timeout(deadline, "a deadline is a time as of hubkit.now(), or None")

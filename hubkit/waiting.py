@@ -139,16 +139,23 @@ def unlatch(task: Task[Any]) -> None:
         latched[task] = None
 
 
-def check_timeout(timeout: float | None) -> float | None:
-    """Validate a `timeout=` argument in seconds: negative, "do not wait", becomes 0; for ever, None."""
+#: What a verb's `timeout` is.
+TIMEOUT = "timeout must be a number of seconds or None"
+
+
+def check_timeout(timeout: float | None, rule: str = TIMEOUT) -> float | None:
+    """Validate a number of seconds: negative, "do not wait", becomes 0; for ever, None.
+
+    `rule` says in the error what it must be.
+    """
     if timeout is None:
         return None
     try:
         seconds = timeout + 0.0
     except TypeError:
-        raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}") from None
+        raise TypeError(f"{rule}, not {timeout!r}") from None
     if isnan(seconds):
-        raise ValueError(f"timeout must be a number of seconds or None, not {timeout!r}")
+        raise ValueError(f"{rule}, not {timeout!r}")
     return None if seconds == inf else seconds if seconds > 0.0 else 0.0
 
 

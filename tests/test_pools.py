@@ -534,11 +534,6 @@ def test_join() -> None:
         pool.join(bad)
 
 
-def test_a_size_that_is_no_number_is_refused() -> None:
-    with pytest.raises(TypeError, match="a pool's size must be a number of tasks, not 'x'"):
-        Pool("x")  # type: ignore[arg-type]
-
-
 def test_join_waits_also_for_those_who_wait_for_a_place() -> None:
     busy, ran = Busy(1), []
     spawners = [spawn(busy.pool.spawn, ran.append, number) for number in range(3)]

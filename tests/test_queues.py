@@ -776,11 +776,6 @@ def test_threads_that_put_while_it_is_shut_down(kind: type[AnyQueue]) -> None:
         assert queue.unfinished_tasks == len(got)
 
 
-def test_a_limit_that_is_no_number_is_refused() -> None:
-    with pytest.raises(TypeError, match="maxsize must be a number of items, or 0 for no limit, not 'a'"):
-        Queue("a")  # type: ignore[arg-type]
-
-
 # -- PriorityQueue --------------------------------------------------------------------------------
 
 

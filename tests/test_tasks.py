@@ -201,7 +201,7 @@ def test_t24_an_error_that_is_kept_shows_no_later_tasks_locals() -> None:
 def test_joining_oneself_is_an_error_at_once() -> None:
     def body() -> None:
         for ask in (me().join, me().result, me().exception):
-            with pytest.raises(RuntimeError, match="joins itself"):
+            with pytest.raises(RuntimeError, match="waits for its own end"):
                 ask()
 
     spawn(body).result(PATIENCE)
