@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import signal
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -32,6 +33,9 @@ from hubkit.testing import RaceFound, explore
 from hubkit.testing.schedule import Endless, from_text, to_text
 from hubkit.waiting import latched
 from hubkit_conformance.tools import LONG
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
 
 Program = Callable[[], object]
 
@@ -407,6 +411,30 @@ def test_the_schedule_is_told_in_words() -> None:
     assert re.search(r"^    take-2 ends$", text, re.M)
     assert re.search(r"^    main   ends by ExceptionGroup$", text, re.M)
     assert re.search(r"^To run it again: explore\(…, replay=':[\d.-]+'\)$", text, re.M)
+
+
+def test_errors_in_groups_are_told_themselves() -> None:
+    assert str(found(check_then_act_on_a_queue)).startswith("Empty, in an ExceptionGroup\nunder schedule")
+
+    balance = AssertionError("balance is 1\nassert 1 == 2")
+    assert head(balance) == "AssertionError: balance is 1, in an ExceptionGroup\nassert 1 == 2\n"
+    many = ExceptionGroup("inner", [balance, *map(ValueError, "xxyz")])
+    assert head(ExceptionGroup("outer", [KeyError("a"), many])) == (
+        "KeyError: 'a'; AssertionError: balance is 1; ValueError: x; 2 more, in an ExceptionGroup\n"
+    )
+
+
+def head(error: Exception) -> str:
+    """What is told first of a task group in which that was raised."""
+
+    def program() -> None:
+        def fails() -> None:
+            raise error
+
+        with TaskGroup() as group:
+            group.spawn(fails)
+
+    return str(found(program)).partition("under ")[0]
 
 
 def test_a_deadlock_names_who_waits_on_what() -> None:

@@ -10,6 +10,7 @@ to chance, which also finds what needs many.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -19,10 +20,15 @@ from ..registry import DEFAULTS
 from .one_run import Program, Runner
 from .schedule import Choose, Schedule, Ways, from_text, to_text
 
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
+
 #: Of the schedules, how many are spent on the systematic part if it does not come to an end.
 SYSTEMATIC = 0.6
 #: Runs spent on making a failing schedule shorter.
 SHRINKING = 400
+#: Of a group, how many different errors the headline names.
+NAMED = 3
 #: The chances of being stopped at a verb, one for each random schedule in turn.
 CHANCES = (0.03, 0.1, 0.3, 0.5)
 
@@ -192,7 +198,24 @@ class _Search:
 
 
 def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """What is told of it first; of a group, the errors in it."""
+    if not isinstance(error, BaseExceptionGroup):
+        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    texts = list(dict.fromkeys(map(_describe, _leaves(error))))
+    heads = [text.partition("\n")[0] for text in texts[:NAMED]]
+    if len(texts) > NAMED:
+        heads.append(f"{len(texts) - NAMED} more")
+    rest = texts[0].partition("\n")[1:] if len(texts) == 1 else ()
+    name = type(error).__name__
+    return "".join([f"{'; '.join(heads)}, in {'an' if name[0] in 'AEIOU' else 'a'} {name}", *rest])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
 
 
 def _by_chance(dice: Random, chance: float) -> Callable[[int, bool], int]:
