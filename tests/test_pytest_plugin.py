@@ -146,6 +146,8 @@ def test_a_deadlock_fails_the_test_at_once(run: Run) -> None:
     )
     assert "Deadlock: every task waits" in output
     assert "in Queue.get() of <Queue 0 items, 1 waiting>" in output
+    stack = output.partition("1 waiting>\n")[2].splitlines()[0]
+    assert stack.endswith("in test_it"), "how pytest has come to call it is nobody's concern"
 
 
 @pytest.mark.parametrize("mark", ['"native"', 'name="native"', "", "hub=7"])

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+from collections.abc import Callable
+from itertools import islice
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from hubkit import registry, testing
@@ -11,6 +18,7 @@ from hubkit.futures import Future
 from hubkit.registry import current_hub
 from hubkit.running import sleep
 from hubkit.spawning import current_task, spawn, spawn_later
+from hubkit.testing.frames import without_runner
 from hubkit.waiting import latched
 from hubkit_conformance.tools import LONG, PATIENCE, parked
 
@@ -103,6 +111,41 @@ def test_format_tasks_tells_what_each_waits_for_and_where(hub: Hub) -> None:
     assert f"hub {hub.name}: 1 tasks" in text
     assert "in test_format_tasks_tells_what_each_waits_for_and_where" in text, "the main task's own stack"
     future.set_result(1)
+
+
+@pytest.mark.parametrize(
+    ("modules", "left"),
+    [
+        ("__main__ _pytest.config pluggy._hooks _pytest.python tests.test_it app", "tests.test_it app"),
+        ("runpy __main__ unittest.main unittest.case test_it", "test_it"),
+        ("__main__ execnet.gateway_base __channelexec__ xdist.remote _pytest.runner app", "app"),
+        ("__main__ _pytest.config test_it pluggy _pytest.python", "test_it pluggy _pytest.python"),
+        ("__main__ pluggy._hooks app", "__main__ pluggy._hooks app"),
+        ("runpy __main__ app", "runpy __main__ app"),
+        ("pytester unittests", "pytester unittests"),
+        ("__main__ _pytest.main", "__main__ _pytest.main"),
+        ("", ""),
+    ],
+)
+def test_the_frames_of_a_test_runner_are_left_out(modules: str, left: str) -> None:
+    names = modules.split()
+    kept = without_runner(calls(names))
+    assert [frame.f_globals["__name__"] for frame in kept] == left.split()
+
+
+def calls(modules: list[str]) -> list[FrameType]:
+    """The frames, outermost first, of functions of these modules that call one another."""
+
+    def stack() -> list[FrameType]:
+        innermost = traceback.walk_stack(sys._getframe(1))
+        return [frame for frame, _ in islice(innermost, len(modules))][::-1]
+
+    called: Callable[[], list[FrameType]] = stack
+    for name in reversed(modules):
+        scope: dict[str, Any] = {"__name__": name, "called": called}
+        exec("def call(): return called()", scope)
+        called = scope["call"]
+    return called()
 
 
 def test_format_tasks_of_tasks_that_have_no_stack(hub: Hub) -> None:

@@ -1,7 +1,7 @@
 """A deadline for every test: a hang becomes a failure that shows where every thread and task stands.
 
 What must live here: the watching thread, its report, and the pytest hooks that arm it. What this
-file must not know: any hub; of hubkit only the unpatched thread calls and `testing.format_tasks`.
+file must not know: any hub; of hubkit only the unpatched thread calls and how stacks are shown.
 
 Each phase of a test (setup, call, teardown) has a limit. A phase that outlives it meets, in order:
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
-import importlib
 import os
 import signal
 import sys
@@ -28,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hubkit.testing.frames import without_runner  # now: a hang may hold the import lock
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -35,7 +36,6 @@ DEFAULT_SECONDS = 30.0
 DEFAULT_GRACE = 5.0
 EXIT_STATUS = 70  # EX_SOFTWARE of sysexits.h
 PLUGIN_NAME = "hubkit-watchdog"
-_RUNNER = ("__main__", "runpy", "pytest", "_pytest", "pluggy")
 _POLL = 0.05  # seconds; how late the watching thread may notice
 _REPEAT = 1.0  # seconds between interrupts: the code under test may swallow one
 _LAST_RESORT = 10.0  # seconds that step 4 leaves to the steps before it
@@ -220,19 +220,9 @@ def format_threads(names: dict[int, str] | None = None, skip: int | None = None)
     for ident, frame in frames.items():
         if ident != skip:
             parts.append(f"\n-- {known.get(ident, 'a thread unknown to threading')} ({ident:#x})\n")
-            parts.extend(traceback.format_stack(frame, limit=_depth(frame)))
+            stack = [caller for caller, _ in traceback.walk_stack(frame)]
+            parts.extend(traceback.format_stack(frame, limit=len(without_runner(stack[::-1]))))
     return "".join(parts)
-
-
-def _depth(frame: FrameType) -> int:
-    """How many frames of that stack to show: all but the outermost ones, which are the test runner's."""
-    names = [
-        caller.f_globals.get("__name__", "").partition(".")[0] for caller, _ in traceback.walk_stack(frame)
-    ]
-    depth = len(names)
-    while depth and names[depth - 1] in _RUNNER:
-        depth -= 1
-    return depth or len(names)
 
 
 def _format_tasks() -> str:
@@ -264,8 +254,6 @@ def install(config: pytest.Config, seconds: float = DEFAULT_SECONDS, grace: floa
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background job inherits that; nothing could interrupt a test then.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    with contextlib.suppress(ImportError):
-        importlib.import_module("hubkit.testing")  # now: a hang may hold the import lock
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         watchdog = Watchdog(os.dup(2), grace)

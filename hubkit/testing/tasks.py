@@ -16,6 +16,7 @@ from greenlet import getcurrent
 from .. import registry, running, waiting
 from ..contract import Hub
 from ..tasks import NEW, Task
+from .frames import without_runner
 from .points import POINT
 
 _PACKAGE = __name__.partition(".")[0]
@@ -53,7 +54,7 @@ def _format_task(task: Task[Any]) -> str:
 
 
 def _stack(innermost: FrameType) -> list[FrameType]:
-    """The task's own frames, outermost first: not what carries it, nor how it is suspended or looked at."""
+    """The task's own frames, outermost first: not what carries it, runs tests, suspends it or looks at it."""
     frames: list[FrameType] = []
     frame: FrameType | None = innermost
     while frame is not None and not is_base(frame):
@@ -62,7 +63,7 @@ def _stack(innermost: FrameType) -> list[FrameType]:
         elif frame.f_code is not POINT:
             frames.append(frame)
         frame = frame.f_back
-    return frames[::-1]
+    return without_runner(frames[::-1])
 
 
 def is_base(frame: FrameType) -> bool:
