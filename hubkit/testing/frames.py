@@ -13,7 +13,7 @@ _AROUND = frozenset(("__channelexec__", "__main__", "execnet", "pluggy", "runpy"
 
 
 def without_runner(stack: list[FrameType]) -> list[FrameType]:
-    """`stack`, outermost first, less the outermost frames if those run tests; all of it if it has no others."""
+    """`stack`, outermost first, from where it leaves what runs tests; all of it if it never does."""
     start, found = 0, False
     for frame in stack:
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
