@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from .naming import name_of_failed
+
 if TYPE_CHECKING:
     from .ring import Ring
 
@@ -54,7 +56,7 @@ class Callbacks:
             except (KeyboardInterrupt, SystemExit) as error:
                 self.hub.to_main(error)
             except BaseException as error:
-                _log.error("the callback %r failed", fn, exc_info=error)
+                _log.error("the callback %s failed", name_of_failed(fn, error), exc_info=error)
         if self.due and not self.ringed:
             self.ringed = True
             self.hub.enter(self)

@@ -22,6 +22,7 @@ from .contract import FORK, INTERRUPT_HOST
 from .errors import Closed, WrongContext
 from .homes import homes_here
 from .host import Host
+from .naming import name_of
 from .originals import get_ident, monotonic
 from .poller import Poller, StreamRecord, make_poller
 from .ring import Ring
@@ -262,7 +263,7 @@ class LoopHub(Ring):
         if not callable(fn):
             raise TypeError(f"call_soon() takes a function without arguments, not {fn!r}")
         if self._closed:
-            raise self._refusal(f"it cannot call {fn!r}")
+            raise self._refusal(f"it cannot call {name_of(fn)}")
         self._callbacks.add(copy_context(), fn)
 
     def call_at(self, when: float, fn: Callable[[], object]) -> Timer:

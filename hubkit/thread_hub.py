@@ -25,6 +25,7 @@ from . import blocking, forking, registry
 from .callback_thread import CallbackThread
 from .contract import FIFO_LOCKS, FORK, PATCH, PER_THREAD, RESTARTABLE, Hub, TimerHandle
 from .errors import Closed, WrongContext
+from .naming import name_of, name_of_failed
 from .originals import ThreadLocal, get_ident, monotonic, sleep
 from .tasks import Task, adopt
 from .waiting import Ticket
@@ -263,7 +264,8 @@ class ThreadHub(Hub):
         """
         if not callable(fn):
             raise TypeError(f"call_soon() takes a function without arguments, not {fn!r}")
-        self._check_open(f"call {fn!r}")
+        if self._closed:
+            self._check_open(f"call {name_of(fn)}")
         _callbacks.call_soon(self, copy_context(), fn)
 
     def call_back(self, context: Context, fn: Callable[[], object]) -> None:
@@ -281,7 +283,7 @@ class ThreadHub(Hub):
             if (main := self.main) is not None:
                 main.interrupt(error)
         except BaseException as error:
-            _log.error("the callback %r failed", fn, exc_info=error)
+            _log.error("the callback %s failed", name_of_failed(fn, error), exc_info=error)
 
     def call_at(self, when: float, fn: Callable[[], object]) -> TimerHandle:
         """Queue `fn` for a time; see `Hub.call_at`.

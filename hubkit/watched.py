@@ -19,6 +19,7 @@ from typing import Any
 
 from .contract import Hub
 from .errors import Closed
+from .naming import name_of
 from .registry import current_hub
 from .waiting import Ticket
 
@@ -91,4 +92,4 @@ def _call_back(hub: Hub, call: Callable[[], object], ended: Watched) -> None:
     try:
         hub.call_soon(call)
     except Closed:
-        _log.error("%r has ended, and the hub that was to call %r is closed", ended, call)
+        _log.error("%r has ended, and the hub that was to call %s is closed", ended, name_of(call))

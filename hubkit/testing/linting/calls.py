@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from ...contract import TimerHandle
+from ...naming import name_of
 from ...originals import get_ident, monotonic
 
 _numbers = count(1)
@@ -50,7 +51,7 @@ class Call:
         return getattr(self.fn, name)  # hubs look whose method it is
 
     def __repr__(self) -> str:
-        return repr(self.fn)
+        return name_of(self.fn)
 
 
 class Handle:
