@@ -444,6 +444,22 @@ def test_a_deadlock_names_who_waits_on_what() -> None:
     assert "one_run.py" not in text, "how it was run is nobody's concern"
 
 
+def test_who_runs_after_a_deadlock_is_told_too() -> None:
+    def program() -> None:
+        with TaskGroup() as group:
+            group.spawn(Queue[int]().get)
+
+    turns = re.findall(r"^    (\S+) +(\w+)", str(found(program)).partition("plain order:")[2], re.M)
+    other = "SimpleQueue.get-1"
+    assert turns == [
+        ("main", "waits"),
+        (other, "waits"),
+        ("main", "waits"),
+        (other, "ends"),
+        ("main", "ends"),
+    ]
+
+
 def test_the_same_seed_is_the_same_search_byte_for_byte() -> None:
     program = """
         from hubkit.testing import RaceFound, explore

@@ -45,8 +45,7 @@ class Trace:
     def preempted(self, task: Task[Any], ready: Sequence[Any], chosen: int) -> None:
         """`task` is stopped at a verb, for `ready[chosen]`."""
         if not self._over:
-            self._mark = "*"
-            self._end_turn("is stopped before")
+            self._end_turn("is stopped before", "*")
             self._who = _name(ready[chosen])
 
     def time_passes(self) -> None:
@@ -56,9 +55,7 @@ class Trace:
 
     def end(self, error: BaseException | None) -> None:
         """The program is over."""
-        if self._who != "main":  # an error was thrown into its wait
-            self._turns.append((self._mark, self._who, "waits" + self._note))
-            self._mark, self._who = "", "main"
+        self._main_runs()
         self._turns.append((self._mark, self._who, f"ends by {type(error).__name__}" if error else "ends"))
         self._over = True
 
@@ -74,12 +71,21 @@ class Trace:
         width = max((len(who) for _, who, _ in lines), default=0)
         return "\n".join(f"  {mark:1} {who:{width}} {what}" for mark, who, what in lines)
 
-    def _end_turn(self, how: str) -> None:
-        if current_task() is not None:
+    def _main_runs(self) -> None:
+        """If that was not known, an error was thrown into its wait while the last one waited."""
+        if self._who != "main":
+            self._turns.append((self._mark, self._who, "waits" + self._note))
+            self._mark, self._note, self._who = "", "", "main"
+
+    def _end_turn(self, how: str, mark: str = "") -> None:
+        task = current_task()
+        if task is not None:
+            if task is task.hub.main:
+                self._main_runs()
             what = f"{how} {self._place()}"
         else:
             what = "are done" if self._who == CALLBACKS else "ends"
-        self._turns.append((self._mark, self._who, what + self._note))
+        self._turns.append((mark or self._mark, self._who, what + self._note))
         self._mark = self._note = ""
 
     def _place(self) -> str:
