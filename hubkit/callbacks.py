@@ -46,7 +46,6 @@ class Callbacks:
 
     def run(self) -> None:
         """Make every call that is due now; one that comes meanwhile waits for its turn in the ring."""
-        self.carrier.hubkit_task = None
         self.resume = None  # it may be in the ring again before this ends
         self.ringed = False
         for _ in range(len(self.due)):

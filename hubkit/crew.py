@@ -16,6 +16,7 @@ from weakref import getweakrefcount
 from greenlet import GreenletExit, getcurrent
 
 from . import forking
+from .callbacks import Callbacks
 from .waiting import nothing
 from .workers import MAX_IDLE, Starter, Worker, start
 
@@ -52,7 +53,7 @@ class Crew:
 
     def _new_worker(self, task: Any, starter: Starter) -> Worker:
         worker = self._hub.worker_class(self, starter)
-        worker.hubkit_task = task
+        worker.job = task
         self._workers.add(worker)
         return worker
 
@@ -77,7 +78,7 @@ class Crew:
         hub, idle, attributes = self._hub, self.idle, worker.__dict__
         references = getrefcount(worker)
         while True:
-            task = worker.hubkit_task
+            task = worker.job
             if task is None:
                 if len(idle) >= MAX_IDLE:
                     return
@@ -88,24 +89,27 @@ class Crew:
                 else:
                     resume = entry.resume
                     if resume is None:
-                        worker.hubkit_task = entry
+                        worker.job = entry
                         continue
                     del entry
                 idle.append(worker)
                 worker.gr_context = None
                 resume()
-                task = worker.hubkit_task
+                task = worker.job
                 if task is None:  # somebody else has switched back
                     idle.remove(worker)
                     continue
             task.carrier = worker
             task.resume = worker.resume
             worker.gr_context = task.context
+            # Not before: a signal handler may wait in it from here on.
+            worker.hubkit_task = None if type(task) is Callbacks else task
             task.run()
+            worker.hubkit_task = None
             task.carrier = task.resume = None
             if task is self.forked:
                 forking.end_process(task)
-            worker.hubkit_task = task = None
+            worker.job = task = None
             if getrefcount(worker) > references or getweakrefcount(worker) or attributes:
                 return
 
@@ -114,7 +118,7 @@ class Crew:
         begin is put back."""
         if worker in self.idle:
             self.idle.remove(worker)
-        job, worker.hubkit_task = worker.hubkit_task, None
+        job, worker.job, worker.hubkit_task = worker.job, None, None
         if job is not None and not job.begun():
             job.carrier = job.resume = None
             self._hub.put_back(job)

@@ -31,10 +31,12 @@ from .tasks import Task
 from .waiting import WITHDRAWN, Ticket, back_in, nothing
 from .workers import Starter, Worker
 
-#: Switches between two looks at the clock, and seconds between two turns of the host. Few enough that
-#: tasks of a millisecond each do not keep the host waiting for long.
-CREDIT = 32
+#: Seconds between two turns of the host.
 SLICE = 0.002
+#: Switches before the first look at the clock in a slice; then twice as many each time, at most CREDIT. Few
+#: at first: tasks that each compute for long do not keep the host waiting for more than these.
+FIRST = 4
+CREDIT = 32
 
 #: While tasks are always ready: seconds between two breaks for other threads, and of one. A host that only
 #: looks whether there is news lets go of the interpreter for an instant: too short for a thread to wake up,
@@ -54,8 +56,11 @@ def spent_ticket() -> Ticket:
 def _retire(turn: Ticket) -> None:
     """An entry of it may be left in the ring: were it used again, the next yield would end at that one."""
     g = getcurrent()
-    if getattr(g, "hubkit_turn", None) is turn:
-        del g.hubkit_turn
+    try:
+        if g.hubkit_turn is turn:
+            del g.hubkit_turn
+    except AttributeError:  # there is none, or a signal handler has just done so
+        pass
 
 
 class Turn:
@@ -81,6 +86,7 @@ class Ring(Hub):
     """The scheduling half of LoopHub."""
 
     host: Host
+    first_credit: ClassVar[int] = FIRST
     worker_class: ClassVar[type[Worker]] = Worker
     starter_class: ClassVar[type[Starter]] = Starter
 
@@ -90,6 +96,7 @@ class Ring(Hub):
         self._forked_off = False  # closed because it is in a forked child, and has no FORK
         self._ready: deque[Any] = deque()
         self._awake = False
+        self._credit = self.first_credit
         self.upcoming = self._next_entries()
         self._slice_end = 0.0
         self._next_break = 0.0
@@ -172,7 +179,7 @@ class Ring(Hub):
                     if resume is None:  # as `_begin`
                         if self._idle:
                             worker = self._idle.pop()
-                            worker.hubkit_task = entry
+                            worker.job = entry
                             resume = worker.resume
                             del worker
                         else:
@@ -275,7 +282,7 @@ class Ring(Hub):
         """Give a worker what has no switch of its own; what switches there."""
         if self._idle:
             worker = self._idle.pop()
-            worker.hubkit_task = job
+            worker.job = job
             return worker.resume  # type: ignore[no-any-return]
         return self._crew.start(job)
 
@@ -284,7 +291,7 @@ class Ring(Hub):
 
         Cheaper than to ask, to count and to take.
         """
-        return map(deque.popleft, repeat(self._ready, CREDIT))
+        return map(deque.popleft, repeat(self._ready, self._credit))
 
     def _renew(self) -> bool:
         """Whether the slice lasts; looked at only once its entries are used up."""
@@ -294,6 +301,7 @@ class Ring(Hub):
                 if threads_at_work():
                     sleep(BREAK)
             return False
+        self._credit = min(2 * self._credit, CREDIT)
         self.upcoming = self._next_entries()
         return True
 
@@ -320,5 +328,6 @@ class Ring(Hub):
         main.interrupt(error)
 
     def _new_slice(self) -> None:
+        self._credit = self.first_credit
         self.upcoming = self._next_entries()
         self._slice_end = monotonic() + SLICE

@@ -24,11 +24,12 @@ MAX_IDLE = 1024
 class Worker(greenlet):  # type: ignore[misc] # greenlet has no type hints
     """A greenlet that carries one task after another, as its crew has it."""
 
-    __slots__ = ("_crew", "hubkit_task", "hubkit_turn", "resume")
+    __slots__ = ("_crew", "hubkit_task", "hubkit_turn", "job", "resume")
 
     def __init__(self, crew: Any, starter: Starter) -> None:
         super().__init__(None, starter)
-        self.hubkit_task: Any = None  # the task it carries; None between tasks
+        self.job: Any = None  # what it is to carry, from when it is chosen for it
+        self.hubkit_task: Any = None  # the task it carries; None until that can be switched back to
         # Whoever switches to it calls this, one and the same bound method: so no frame that is suspended in a
         # switch refers to the worker itself, and any reference is somebody's who must not have it.
         self.resume: Any = self.switch

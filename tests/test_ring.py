@@ -419,6 +419,87 @@ def test_a_yield_is_over_when_its_turn_has_come_also_next_to_a_task_that_queued_
 
 
 @on_loops
+def test_a_task_that_is_due_waits_for_few_of_those_that_compute_for_long(hub: str) -> None:
+    out = run_script(
+        """
+        def spin():
+            while not over.is_set():
+                began.append(None)
+                end = time.monotonic() + 0.01
+                while time.monotonic() < end:
+                    pass
+                hubkit.sleep(0)
+        over, began = hubkit.Event(), []
+        spinners = [spawn(spin) for _ in range(2)]
+        for _ in range(3):
+            hubkit.sleep(0.001)
+        over.set()
+        print(all(task.join(5) for task in spinners), len(began) <= 24, len(began))
+        """,
+        hub,
+    )
+    assert out.startswith("True True "), out
+
+
+#: Signal handlers that wait while tasks begin and end around them.
+WAITING_HANDLER = """
+def interrupted():
+    if not inside and current_task() is not None:
+        inside.append(1)
+        {}
+        inside.clear()
+        came.append(1)
+inside, came = [], []
+spawn(int).join()  # the hub is there
+signal.signal(signal.SIGALRM, lambda *_: interrupted())
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+end, lost = time.monotonic() + 30, []
+while len(came) < 200 and not lost and time.monotonic() < end:
+    tasks = [spawn(hubkit.checkpoint) for _ in range(20)]
+    lost = [task for task in tasks if not task.join(5)]
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(came) >= 200, lost)
+"""
+
+
+@on_loops
+@pytest.mark.parametrize("wait", ["hubkit.checkpoint()", "hubkit.sleep(0.0001)"])
+def test_a_signal_handler_may_wait_where_tasks_begin_and_end(hub: str, wait: str) -> None:
+    assert run_script(WAITING_HANDLER.format(wait), hub) == "True []\n"
+
+
+@on_loops
+def test_a_signal_handler_that_comes_between_two_tasks_of_a_worker_is_in_nobodys_task(hub: str) -> None:
+    out = run_script(
+        """
+        crew = current_hub()._crew
+        seen = []
+        class Idle(list):
+            "A signal comes when a worker has been found for a task that has not begun."
+            def append(self, worker):
+                seen.append(current_task())
+                super().append(worker)
+            def pop(self):
+                worker = super().pop()
+                worker.resume = Between(worker)
+                return worker
+        class Between:
+            def __init__(self, worker):
+                self.worker, self.right = worker, worker.resume
+            def __call__(self):
+                seen.append(self.worker.hubkit_task)
+                self.worker.resume = self.right
+                return self.right()
+        spawn(int).join()
+        crew.idle = current_hub()._idle = Idle(crew.idle)
+        print(spawn(int).join(5), all(task is None for task in seen), len(seen) > 0)
+        """,
+        hub,
+    )
+    assert out == "True True True\n"
+
+
+@on_loops
 def test_an_interrupt_before_the_first_step_of_a_task_does_not_lose_the_task(hub: str) -> None:
     out = run_script(
         """

@@ -21,6 +21,7 @@ from __future__ import annotations
 from hubkit.contract import VIRTUAL_TIME
 from hubkit.idleness import deadlock
 from hubkit.originals import get_ident
+from hubkit.ring import CREDIT
 
 from .clock import Clock
 from .descriptors import is_slow
@@ -44,6 +45,7 @@ class VirtualHub(SteeredHub):
 
     name = "virtual"
     capabilities = SteeredHub.capabilities | {VIRTUAL_TIME}
+    first_credit = CREDIT  # no task takes long here
 
     def __init__(self) -> None:
         self.clock = Clock()
