@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from math import inf
-from typing import Any, Protocol
+from typing import Protocol
 
 from .blocking import LONGEST
 from .originals import allocate_lock, monotonic
@@ -123,7 +123,7 @@ class CallbackThread:
     def _run_due(self) -> None:
         while self._new:
             self._timers.add(self._new.popleft())
-        self._timers.run_due(monotonic(), _fire, self._queue)
+        self._timers.run_due(monotonic(), lambda ticket, _: ticket(), self._queue)
         # Only those that are due now: new timers must not wait for callbacks that queue callbacks.
         for _ in range(len(self._due)):
             caller, context, fn = self._due.popleft()
@@ -144,10 +144,6 @@ class CallbackThread:
         self._new.extend(timer for timer in new if _belongs(timer.fn, survivor))
         if timers or self._new:
             self.start()
-
-
-def _fire(ticket: Ticket, outcome: Any) -> None:
-    ticket.task.hub.fire(ticket, outcome)
 
 
 def _belongs(fn: object, task: object) -> bool:

@@ -7,15 +7,16 @@ not know: what is counted. Seconds are checked in waiting.py.
 from __future__ import annotations
 
 from operator import index
+from typing import Any
 
 
-def count_of(value: object, rule: str, least: int | None = None) -> int:
+def count_of(value: Any, rule: str, least: int | None = None) -> int:
     """`value` as a whole number, of `least` or more; `rule` says so in the error: "size must be …".
 
     Switches: never. Call from: any thread. Raises: TypeError for what is no whole number, ValueError.
     """
     try:
-        number = index(value)  # type: ignore[arg-type] # that is the question
+        number = index(value)
     except TypeError:
         number = None
     if number is None or isinstance(value, bool):  # True is 1, but nobody means it

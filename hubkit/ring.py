@@ -47,7 +47,7 @@ BREAK = 0.0002
 
 def spent_ticket() -> Ticket:
     """What a task waits on while it lets the others run, and its entry in the ring: nobody can fire it."""
-    ticket = object.__new__(Ticket)
+    ticket = Ticket()
     ticket.outcome, ticket.resume = WITHDRAWN, nothing
     ticket.task = None  # type: ignore[assignment]
     return ticket

@@ -139,7 +139,8 @@ class SimpleQueue(Generic[T]):
             raise ShutDown(f"{self!r} was shut down, and is empty")
         if self._slots is not None:
             self._slots.release()  # not before: an item put back still has its place
-        return outcome[0]  # type: ignore[no-any-return]
+        item = outcome[0]
+        return item
 
     def get_nowait(self) -> T:
         """`get` without waiting.

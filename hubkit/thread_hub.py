@@ -121,7 +121,8 @@ class ThreadHub(Hub):
         Switches: if it must wait. Call from: a thread that runs no task. Raises: RuntimeError if it runs
         one or this hub runs another program; Closed; what `main` raises.
         """
-        self._check_open("run a program")
+        if self._closed:
+            raise self._refusal("run a program")
         task = self.current()
         if task is None or task in task.hub.tasks or self._main is not None:
             raise RuntimeError("a program runs here already: call the function, or spawn it as a task")
@@ -151,9 +152,9 @@ class ThreadHub(Hub):
         if adopted is not None and adopted.hub is self:
             del _here.task
 
-    def _check_open(self, purpose: str) -> None:
-        if self._closed:
-            raise Closed(f"this hub of the kind {self.name!r} is closed: it cannot {purpose}")
+    def _refusal(self, purpose: str) -> Closed:
+        """The error for a verb of a hub that is closed."""
+        return Closed(f"this hub of the kind {self.name!r} is closed: it cannot {purpose}")
 
     def now(self) -> float:
         """Seconds of `time.monotonic`.
@@ -170,7 +171,8 @@ class ThreadHub(Hub):
         Switches: never. Call from: any thread, signal. Raises: Closed; RuntimeError if the system gives
         no more threads.
         """
-        self._check_open(f"start {task!r}")
+        if self._closed:
+            raise self._refusal(f"start {task!r}")
         self.tasks[task] = None
         try:
             _callbacks.start()
@@ -213,7 +215,8 @@ class ThreadHub(Hub):
         try:
             if ticket.task is not self.current():
                 raise WrongContext("only the task that a ticket was made for can wait on it")
-            self._check_open("wait: nothing could end it")
+            if self._closed:
+                raise self._refusal("wait: nothing could end it")
             if ticket.outcome is None:
                 self._refuse_to_freeze(ticket.task)
         except BaseException:
@@ -265,7 +268,7 @@ class ThreadHub(Hub):
         if not callable(fn):
             raise TypeError(f"call_soon() takes a function without arguments, not {fn!r}")
         if self._closed:
-            self._check_open(f"call {name_of(fn)}")
+            raise self._refusal(f"call {name_of(fn)}")
         _callbacks.call_soon(self, copy_context(), fn)
 
     def call_back(self, context: Context, fn: Callable[[], object]) -> None:
@@ -292,7 +295,8 @@ class ThreadHub(Hub):
 
         Switches: never. Call from: any thread. Raises: Closed.
         """
-        self._check_open("wait for a time")
+        if self._closed:
+            raise self._refusal("wait for a time")
         if type(fn) is Ticket and fn.task is getattr(_here, "task", None) and fn not in _deadlines:
             _deadlines[fn] = when
             return _Deadline(fn)
@@ -305,7 +309,8 @@ class ThreadHub(Hub):
 
         Switches: never. Call from: hub. Raises: Busy, OSError, Closed.
         """
-        self._check_open("watch a descriptor")
+        if self._closed:
+            raise self._refusal("watch a descriptor")
         blocking.arm(fd, direction, ticket)
 
     def forget_fd(self, fd: int) -> None:

@@ -46,7 +46,7 @@ class _Timed(Scope):
 
         Switches: never. Call from: any thread. Raises: TypeError or ValueError if that is no time.
         """
-        deadline = _check_deadline(deadline)
+        deadline = check_timeout(deadline, "a deadline is a time as of hubkit.now(), or None")
         if self.expired or (self.task is not None and not self.active):
             return
         self._seconds = None
@@ -155,7 +155,3 @@ def timeout_at(deadline: float | None) -> timeout:
     scope = timeout(None)
     scope.reschedule(deadline)
     return scope
-
-
-def _check_deadline(deadline: float | None) -> float | None:
-    return check_timeout(deadline, "a deadline is a time as of hubkit.now(), or None")

@@ -17,7 +17,7 @@ import lint_faults
 import pytest
 from lint_faults import FAULTS, Scenario, a_closed_descriptor, two_waiters
 
-from hubkit import Event, checkpoint, current_hub, current_task, registry, sleep, spawn, to_thread
+from hubkit import Event, checkpoint, current_hub, registry, sleep, spawn, to_thread
 from hubkit.contract import MANY_TASKS, READ, Hub
 from hubkit.errors import Closed, ContractViolation, InvalidHub, UnknownHub
 from hubkit.tasks import Task, new_task
@@ -26,7 +26,7 @@ from hubkit.testing.linting import clauses
 from hubkit.testing.linting.clauses import Clause
 from hubkit.testing.linting.hub import LintHub
 from hubkit.testing.linting.order import Order, stamp
-from hubkit.waiting import WOKEN, Ticket, ticket_for, wait
+from hubkit.waiting import WOKEN, Ticket, own_ticket, ticket_for, wait
 from hubkit_native.hub import NativeHub
 
 CLAUSES = {name: value for name, value in vars(clauses).items() if isinstance(value, Clause)}
@@ -131,13 +131,13 @@ def yield_in_another_thread() -> None:
 
 @breaks(clauses.PARK_HERE)
 def park_in_a_callback() -> None:
-    ticket = ticket_for(current_task())  # type: ignore[arg-type]
+    ticket = own_ticket()
     in_callback(lambda: wait(ticket, 0.01))
 
 
 @breaks(clauses.PARK_HERE)
 def park_in_another_thread() -> None:
-    ticket = ticket_for(current_task())  # type: ignore[arg-type]
+    ticket = own_ticket()
     to_thread(ticket.task.hub.park, ticket)
 
 
@@ -149,19 +149,19 @@ def park_with_a_ticket_of_another_task() -> None:
 
 @breaks(clauses.PARK_OWN)
 def park_twice_with_one_ticket() -> None:
-    ticket = ticket_for(current_task())  # type: ignore[arg-type]
+    ticket = own_ticket()
     for _ in range(2):
         wait(ticket, 0.001)
 
 
 @breaks(clauses.FIRE_OUTCOME)
 def fire_with_none() -> None:
-    current_hub().fire(ticket_for(current_task()), None)  # type: ignore[arg-type]
+    current_hub().fire(own_ticket(), None)
 
 
 @breaks(clauses.FIRE_OWN_HUB)
 def fire_on_another_hub() -> None:
-    ticket = ticket_for(current_task())  # type: ignore[arg-type]
+    ticket = own_ticket()
     other = type(current_hub())()
     try:
         other.fire(ticket, WOKEN)
@@ -172,7 +172,7 @@ def fire_on_another_hub() -> None:
 @breaks(clauses.FIRE_THE_DEAD)
 def fire_the_dead() -> None:
     published: list[Ticket] = []
-    spawn(lambda: published.append(ticket_for(current_task()))).join()  # type: ignore[arg-type]
+    spawn(lambda: published.append(own_ticket())).join()
     current_hub().fire(published[0], WOKEN)
 
 

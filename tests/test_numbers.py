@@ -68,8 +68,9 @@ def test_a_count_may_be_too_small(make: Callable[[Any], object], rule: str, too_
 
 def test_a_count_is_kept_as_the_int_that_it_stands_for() -> None:
     assert type(count_of(Number(3), "", 1)) is int
-    assert hubkit.Queue(Number(3)).maxsize == 3  # type: ignore[arg-type]
-    assert hubkit.Barrier(Number(3)).parties == 3  # type: ignore[arg-type]
+    three: Any = Number(3)
+    assert hubkit.Queue(three).maxsize == 3
+    assert hubkit.Barrier(three).parties == 3
     queue: hubkit.Queue[int] = hubkit.Queue(-1)  # as with `queue.Queue`: no limit
     queue.put(1)
     assert not queue.full()

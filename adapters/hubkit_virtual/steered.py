@@ -10,11 +10,12 @@ is as shipped: what a task finds when it runs, what is stale, when the hub polls
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 from hubkit.contract import Steering
 from hubkit.errors import Closed
-from hubkit.ring import CREDIT, Turn, spent_ticket
+from hubkit.ring import Turn, spent_ticket
 from hubkit.tasks import Task
 from hubkit.waiting import Ticket, back_in, nothing
 from hubkit_native.hub import NativeHub
@@ -69,7 +70,9 @@ class SteeredHub(NativeHub):
         return False
 
     def _next_entries(self) -> Iterator[Any]:
-        return super()._next_entries() if self._steering is None else _Chosen(self, CREDIT)
+        if self._steering is None:
+            return super()._next_entries()
+        return map(SteeredHub._choose, repeat(self, self._credit))
 
     def at_verb(self, task: Task[Any]) -> None:
         """Stop `task`, which could go on, if that is what is wanted; see `Hub.at_verb`."""
@@ -84,7 +87,7 @@ class SteeredHub(NativeHub):
             self._to_front(ready[answer - 1])
             self.yield_now()
 
-    def choose(self) -> Any:
+    def _choose(self) -> Any:
         """Take the chosen one out of the ring; IndexError if there is none."""
         steering, ready = self._steering, self._live()
         assert steering is not None
@@ -114,23 +117,6 @@ class SteeredHub(NativeHub):
     def _hurry(self) -> None:
         """Have the next timer due."""
         raise NotImplementedError
-
-
-class _Chosen:
-    """The chosen entries, one after the other; see `Ring._next_entries`."""
-
-    def __init__(self, hub: SteeredHub, number: int) -> None:
-        self._hub = hub
-        self._left = number
-
-    def __iter__(self) -> _Chosen:
-        return self
-
-    def __next__(self) -> Any:
-        if not self._left:
-            raise StopIteration
-        self._left -= 1
-        return self._hub.choose()
 
 
 def _task_of(entry: Any) -> Any:

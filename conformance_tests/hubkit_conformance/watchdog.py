@@ -226,8 +226,7 @@ def format_threads(names: dict[int, str] | None = None, skip: int | None = None)
 
 
 def _format_tasks() -> str:
-    testing = sys.modules.get("hubkit.testing")
-    return f"\n-- hubkit tasks\n{testing.format_tasks()}\n" if testing is not None else ""
+    return f"\n-- hubkit tasks\n{sys.modules['hubkit.testing'].format_tasks()}\n"
 
 
 def _or_traceback(format_something: Callable[[], str]) -> str:
