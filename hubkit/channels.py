@@ -86,7 +86,7 @@ class Channel(Generic[T]):
 
     def _hand_to_getter(self, item: T) -> bool:
         getters = self._getters
-        while getters:
+        while getters.tickets:
             ticket = getters.next()
             if ticket is not None and ticket.task.hub.fire(ticket, (item,)):
                 return True
@@ -107,7 +107,7 @@ class Channel(Generic[T]):
         if latched and block:
             deliver_latched()
         self._match()
-        if not self._getters:
+        if not self._getters.tickets:
             for item in self._take():
                 return item
         if self._closed:
@@ -157,14 +157,14 @@ class Channel(Generic[T]):
     def _match(self) -> None:
         """Bring those who wait together."""
         getters = self._getters
-        while getters and (self._owed or self._offers):
+        while getters.tickets and (self._owed or self._offers):
             # A putter must not be told "taken" for a getter that has gone and not withdrawn yet.
             getter = getters.next()
             if getter is None or not hasattr(getter, "armed"):
                 continue
             taken = self._take()
             if not taken:
-                getters.put_first(getter)
+                getters.tickets.appendleft(getter)
             elif not getter.task.hub.fire(getter, taken):
                 self._owed.appendleft(taken[0])
         if self._closed:

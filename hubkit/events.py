@@ -34,7 +34,7 @@ class Event:
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
         self._flag = True
-        if self._waiters:
+        if self._waiters.tickets:
             self._waiters.wake_all()
 
     def clear(self) -> None:

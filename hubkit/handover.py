@@ -44,16 +44,16 @@ class Handover(abc.ABC):
     def _match(self) -> None:
         """Hand over what is free to those who wait."""
         waiters = self._waiters
-        while waiters and self._take():
+        while waiters.tickets and self._take():
             ticket = waiters.next()
             if ticket is None or not self._give(ticket):
                 self._put_back()
 
     def _take_in_turn(self) -> bool:
         """Claim one without waiting, unless somebody waits for it already."""
-        if self._waiters:
+        if self._waiters.tickets:
             self._match()  # some may have gone, and not have withdrawn yet
-        return not self._waiters and self._take()
+        return not self._waiters.tickets and self._take()
 
     def _queue_up(self, timeout: float | None) -> Any:
         """Wait for one; the outcome of the wait, WOKEN if it was handed over.
@@ -61,7 +61,7 @@ class Handover(abc.ABC):
         Switches: if it must wait. Call from: hub | any thread. Raises: Cancelled; WrongContext.
         """
         ticket = own_ticket()
-        self._waiters.append(ticket)
+        self._waiters.add(ticket)
         self._match()
         return wait(ticket, timeout, self)
 

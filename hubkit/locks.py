@@ -66,7 +66,7 @@ class Lock(Handover):
             self._bit.release()
         except RuntimeError:
             raise RuntimeError("release() of a Lock that nobody holds: acquire() it first") from None
-        if self._waiters:
+        if self._waiters.tickets:
             self._match()
 
     def locked(self) -> bool:
@@ -135,9 +135,9 @@ class RLock(Handover):
         if hold is not None and hold[0] == me:
             hold.append(me)
             return True
-        if self._waiters:
+        if self._waiters.tickets:
             self._match()
-        if not self._waiters and self._take(me):
+        if not self._waiters.tickets and self._take(me):
             return True
         return seconds != 0 and self._queue_up(seconds) is WOKEN
 
@@ -152,7 +152,7 @@ class RLock(Handover):
             hold.pop()
         else:
             self._put_back()
-            if self._waiters:
+            if self._waiters.tickets:
                 self._match()
 
     def locked(self) -> bool:

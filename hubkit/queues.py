@@ -27,7 +27,7 @@ class Queue(SimpleQueue[T]):
     """First in, first out, with a limit if wanted. Shaped as `queue.Queue`; `for item in queue` gets items
     until the queue is shut down."""
 
-    __slots__ = ("_settlements", "_tally", "_ups", "maxsize")
+    __slots__ = ("_gated", "_settlements", "_tally", "_ups", "maxsize")
 
     def __init__(self, maxsize: int = 0) -> None:
         super().__init__()
@@ -35,6 +35,7 @@ class Queue(SimpleQueue[T]):
         self.maxsize = maxsize = count_of(maxsize, "maxsize must be a number of items, or 0 for no limit")
         if maxsize > 0:
             self._slots = Slots(maxsize)
+        self._gated = maxsize > 0  # whether a put can be refused: there is a limit, or it is shut down
         self._tally = Tally()
         self._ups = self._tally.ups
         self._settlements: list[list[None]] = []  # see _settle; each is empty once it has ended
@@ -51,10 +52,10 @@ class Queue(SimpleQueue[T]):
         too. Raises: Full if there was no room in time; Cancelled; ValueError and TypeError for a timeout
         that is no number; ShutDown if the queue was shut down.
         """
-        if latched or timeout is not None or self._slots is not None or self._closed:
+        if latched or timeout is not None or self._gated:
             self._admit(block, timeout)
         next(self._ups)  # before the item can be got and done
-        getters = self._getters
+        getters = self._getters.tickets
         if getters and not self._items:  # as SimpleQueue.put
             try:
                 ticket = getters.popleft()
@@ -130,7 +131,7 @@ class Queue(SimpleQueue[T]):
 
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        self._closed = True
+        self._closed = self._gated = True
         if immediate:
             self._drain()
         if self._slots is not None:

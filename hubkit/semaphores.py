@@ -61,7 +61,7 @@ class Semaphore(Handover):
             raise ValueError(f"release() gives one permit or more, not {n!r}")
         for _ in repeat(None, n):
             self._put_back()
-        if self._waiters:
+        if self._waiters.tickets:
             self._match()
 
     def locked(self) -> bool:
@@ -125,7 +125,7 @@ class BoundedSemaphore(Semaphore):
                 raise ValueError(f"release({n}) of {self!r}: that is more than have been taken") from None
         for _ in repeat(None, n):
             super()._put_back()
-        if self._waiters:
+        if self._waiters.tickets:
             self._match()
 
     def _take(self) -> bool:

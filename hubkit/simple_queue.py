@@ -73,7 +73,7 @@ class SimpleQueue(Generic[T]):
 
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
-        getters = self._getters
+        getters = self._getters.tickets
         if getters and not self._items:  # right into the hands of the longest waiting
             try:
                 ticket = getters.popleft()
@@ -108,7 +108,7 @@ class SimpleQueue(Generic[T]):
             timeout = check_timeout(timeout)
         if latched and block:
             deliver_latched()
-        items, getters = self._items, self._getters
+        items, getters = self._items, self._getters.tickets
         if items:
             if getters or self._slots is not None:
                 for item in self._take():
@@ -118,7 +118,7 @@ class SimpleQueue(Generic[T]):
                     return items.popleft()
                 except IndexError:  # another has just taken it
                     pass
-        if self._closed or not block or timeout is not None:
+        if not block or timeout is not None:
             self._none_there(block, timeout)
         ticket = Ticket()  # as `own_ticket`, without the call
         try:
@@ -133,13 +133,12 @@ class SimpleQueue(Generic[T]):
         if items or self._closed:
             self._look_again(ticket)
         outcome = wait(ticket, timeout, self)
-        if outcome is TIMED_OUT:
-            raise Empty
-        if outcome is CLOSED:
-            raise ShutDown(f"{self!r} was shut down, and is empty")
+        try:
+            item = outcome[0]
+        except TypeError:  # no tuple: it is how the wait has ended instead
+            raise Empty if outcome is TIMED_OUT else self._shut_down() from None
         if self._slots is not None:
             self._slots.release()  # not before: an item put back still has its place
-        item = outcome[0]
         return item
 
     def get_nowait(self) -> T:
@@ -152,15 +151,18 @@ class SimpleQueue(Generic[T]):
     def _none_there(self, block: bool, timeout: float | None) -> None:
         """Raise what it means that no item is there, unless the caller waits for one."""
         if self._closed and self._is_over():
-            raise ShutDown(f"{self!r} was shut down, and is empty")
+            raise self._shut_down()
         if not block or timeout == 0:
             raise Empty
 
+    def _shut_down(self) -> ShutDown:
+        return ShutDown(f"{self!r} was shut down, and is empty")
+
     def _take(self) -> tuple[()] | tuple[T]:
         """The next item, if there is one and nobody waits for it."""
-        if self._getters:
+        if self._getters.tickets:
             self._match()  # some may have gone, and not have withdrawn yet
-        if self._getters:
+        if self._getters.tickets:
             return ()
         try:
             item = self._items.popleft()
@@ -190,7 +192,7 @@ class SimpleQueue(Generic[T]):
     def _match(self) -> None:
         """Hand items to those who wait. An item travels in a tuple: it may be any object."""
         items, getters = self._items, self._getters
-        while getters and items:
+        while getters.tickets and items:
             try:
                 item = items.popleft()
             except IndexError:  # another has just taken it
@@ -198,7 +200,7 @@ class SimpleQueue(Generic[T]):
             ticket = getters.next()
             if ticket is None or not ticket.task.hub.fire(ticket, (item,)):
                 items.appendleft(item)
-        if getters and self._closed and self._is_over():
+        if self._closed and self._is_over():
             getters.wake_all(CLOSED)
 
     def _is_over(self) -> bool:

@@ -46,7 +46,7 @@ class Slots(Semaphore):
         Switches: never. Call from: hub | any thread | signal. Raises: nothing.
         """
         self._put_back()
-        if self._waiters:
+        if self._waiters.tickets:
             self._match()
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class SizedSlots(Slots):
         # The next takes his place before this one is counted as free, so that who joins sees no gap.
         super()._put_back()
         self._pay()
-        if self._waiters:
+        if self._waiters.tickets:
             self._match()
         self._busy.pop()
         if not self._busy:

@@ -48,7 +48,7 @@ def claims_fifo_locks(hub: type[Hub]) -> None:
     @wrap(Handover, "_match")
     def match(right: Any, self: Any) -> None:
         if len(self._waiters) > 2:
-            self._waiters.rotate(-1)
+            self._waiters.tickets.rotate(-1)
         right(self)
 
 

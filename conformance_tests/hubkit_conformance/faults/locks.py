@@ -49,7 +49,7 @@ def lock_serves_the_last_first(hub: type[Hub]) -> None:
 
     @wrap(Handover, "_match")
     def match(right: Any, self: Any) -> None:
-        self._waiters.reverse()
+        self._waiters.tickets.reverse()
         right(self)
 
 
@@ -247,7 +247,7 @@ def notify_wakes_the_last(hub: type[Hub]) -> None:
 
     @wrap(Condition, "notify")
     def notify(right: Any, self: Any, n: int = 1) -> None:
-        self._waiters.reverse()
+        self._waiters.tickets.reverse()
         right(self, n)
 
 
@@ -260,7 +260,7 @@ def event_wakes_one(hub: type[Hub]) -> None:
 
     @wrap(Event, "set")
     def set_(right: Any, self: Any) -> None:
-        others = list(self._waiters)[1:]
+        others = list(self._waiters.tickets)[1:]
         for ticket in others:
             self._waiters.discard(ticket)
         right(self)
@@ -297,7 +297,7 @@ def wait_queue_skips_one(hub: type[Hub]) -> None:
 
     @wrap(WaitQueue, "wake_all")
     def wake_all(right: Any, self: Any, *outcome: Any) -> int:
-        last = next(reversed(self), None) if len(self) > 1 else None
+        last = next(reversed(self.tickets), None) if len(self) > 1 else None
         if last is not None:
             self.discard(last)
         return int(right(self, *outcome))

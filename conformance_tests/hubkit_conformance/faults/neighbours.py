@@ -6,6 +6,7 @@ know: primitives.
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from time import process_time
 from typing import Any
@@ -141,12 +142,11 @@ def _leave_a_twin(ticket: Any) -> None:
     """Put a ticket that nobody waits on in front of those in the same line."""
     import gc
 
-    from hubkit.waiting import WaitQueue, ticket_for
+    from hubkit.waiting import ticket_for
 
     for line in gc.get_referrers(ticket):
-        if isinstance(line, WaitQueue):
-            twin = ticket_for(ticket.task)
-            line.put_first(twin)
+        if isinstance(line, deque):
+            line.appendleft(ticket_for(ticket.task))
 
 
 @fault("test_r22_a_cancel_reaches_a_task_in_a_wait_of_the_hosts_own", needs=(INTERRUPT_HOST,))

@@ -38,7 +38,7 @@ def put_loses_an_item_that_meets_an_interrupt(hub: type[Hub]) -> None:
 
     @each_queue("put")
     def put(right: Any, self: Any, *args: Any, **kwargs: Any) -> None:
-        if self._getters and not hasattr(next(iter(self._getters)), "armed"):
+        if self._getters and not hasattr(self._getters.tickets[0], "armed"):
             return
         right(self, *args, **kwargs)
 
