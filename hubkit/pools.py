@@ -304,7 +304,13 @@ def _rows(verb: str, fn: Any, iterables: tuple[Iterable[Any], ...]) -> Iterator[
     _check_callable(verb, fn)
     if not iterables:
         raise TypeError(f"{verb}() takes a function and at least one iterable of its arguments")
-    return zip(*iterables, strict=False)
+    try:
+        return zip(*iterables, strict=False)
+    except TypeError as error:
+        given = ", ".join(map(repr, iterables))
+        raise TypeError(
+            f"{verb}() takes an iterable for each argument of its function, not {given}"
+        ) from error
 
 
 def _check_callable(verb: str, fn: Any) -> None:

@@ -431,6 +431,14 @@ def test_an_error_is_raised_in_its_place(name: str, caplog: pytest.LogCaptureFix
 
 
 @each_map
+def test_what_is_no_iterable_is_refused(name: str) -> None:
+    pool = Pool(2)
+    with pytest.raises(TypeError, match="takes an iterable for each argument of its function, not 5"):
+        list(maps(pool)[name](int, 5))
+    assert_idle(pool, 2)
+
+
+@each_map
 def test_an_error_of_the_iterable(name: str) -> None:
     pool = Pool(2)
 

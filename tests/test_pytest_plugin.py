@@ -156,6 +156,11 @@ def test_a_mark_that_says_nothing_is_refused(run: Run, mark: str) -> None:
     assert 'write @pytest.mark.hubkit(hub="name")' in output
 
 
+def test_a_seed_for_a_hub_that_cannot_be_steered_is_refused(run: Run) -> None:
+    text = 'import pytest\n@pytest.mark.hubkit(hub="native", seed=3)\ndef test_it(): pass\n'
+    assert "write hub=\"virtual\", not 'native'" in run(text, status=1)
+
+
 def test_an_unknown_hub_is_told_with_what_there_is(run: Run) -> None:
     output = run('import pytest\n@pytest.mark.hubkit(hub="nothing")\ndef test_it(): pass\n', status=1)
     assert "there is no hub called 'nothing'; installed: " in output

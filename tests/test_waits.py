@@ -36,6 +36,8 @@ def test_what_is_no_task_is_refused_at_the_call(call: Any) -> None:
         call([spawn(int), 3])
     with pytest.raises(TypeError):
         call(3)
+    with pytest.raises(TypeError, match=r"write \[task\]"):
+        call(spawn(int))
 
 
 def test_times_are_checked_at_the_call() -> None:

@@ -52,6 +52,10 @@ def hubkit_of_the_mark(request: pytest.FixtureRequest) -> Iterator[None]:
     hub, seed = options.pop("hub", None), options.pop("seed", None)
     if mark is None or mark.args or options or not isinstance(hub, str):
         pytest.fail('write @pytest.mark.hubkit(hub="name") or (hub="name", seed=7)', pytrace=False)
+    if seed is not None and not _steerable(hub):
+        pytest.fail(
+            f'seed= shuffles tasks on the virtual hub only: write hub="virtual", not {hub!r}', pytrace=False
+        )
     yield from _on(hub, seed if seed is not None else request.config.getoption("hubkit_seed"))
 
 
@@ -68,6 +72,13 @@ def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
 
     for _ in _on(DEFAULTS.tests, request.config.getoption("hubkit_seed")):
         yield VirtualClock()
+
+
+def _steerable(name: str) -> bool:
+    from hubkit import registry
+    from hubkit.contract import VIRTUAL_TIME
+
+    return registry.load(name).supports(VIRTUAL_TIME)
 
 
 def _on(name: str, seed: int | None) -> Iterator[None]:
