@@ -48,9 +48,11 @@ def telling() -> bool:
 
 
 def _has_handlers() -> bool:
+    from .ctrl_c import CtrlC
+
     for number in _NUMBERS:
         handler = getsignal(number)
-        if callable(handler) and handler is not default_int_handler:
+        if callable(handler) and handler is not default_int_handler and type(handler) is not CtrlC:
             return True
     return False
 

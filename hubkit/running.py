@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from greenlet import getcurrent
 
 from .contract import Hub
+from .ctrl_c import CtrlC
 from .errors import Cancelled, Closed
 from .homes import bury
 from .originals import get_ident
@@ -40,6 +41,9 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
     When it has ended the program ends: tasks that are left are cancelled and joined for at most `grace`
     seconds (None: as long as it takes), then dropped, and the hub is closed.
 
+    Ctrl-C interrupts what the program computes; in the middle of hubkit's own code it is put off until `fn`
+    waits, so that it loses nothing (in the main thread, if nobody else handles SIGINT).
+
     Switches: if it must wait. Call from: a thread that runs no task. Raises: what `fn` raises; Cancelled
     if the main task was cancelled; RuntimeError inside a task or another `run`; TypeError, ValueError.
     """
@@ -50,7 +54,6 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
     task = hub.current()
     if task is None or task in task.hub.tasks or hub in _running:
         raise RuntimeError("a program runs here already: call the function, or spawn it as a task")
-    _running[hub] = None
     began: list[bool] = []
 
     def main() -> T:
@@ -60,13 +63,15 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
         finally:
             end_tasks([hub], grace)
 
-    try:
-        return hub.run(main)
-    finally:
-        del _running[hub]
-        if began:  # else it is not ours to end
-            hub.close()
-            forget(hub)
+    with CtrlC(main.__code__, lambda: hub):
+        _running[hub] = None
+        try:
+            return hub.run(main)
+        finally:
+            del _running[hub]
+            if began:  # else it is not ours to end
+                hub.close()
+                forget(hub)
 
 
 _running: dict[Hub, None] = {}

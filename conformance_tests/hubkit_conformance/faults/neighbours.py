@@ -12,6 +12,7 @@ from time import process_time
 from typing import Any
 
 from hubkit.contract import HOST_MIX, INTERRUPT_HOST, Hub
+from hubkit.ctrl_c import CtrlC
 from hubkit.in_place import InPlaceHub
 from hubkit.loop_hub import LoopHub
 from hubkit.originals import get_ident
@@ -78,13 +79,22 @@ def wake_up_from_a_handler_not_noticed(hub: type[InPlaceHub]) -> None:
             right(self, fd, drain)
 
 
-@fault("test_r18_ctrl_c_reaches_the_main_task_and_no_other", base=InPlaceHub)
+@fault("test_r18_ctrl_c_reaches_the_main_task_without_run", base=InPlaceHub)
 def ctrl_c_hits_who_polls(hub: type[InPlaceHub]) -> None:
     """What a signal handler raises is raised in the task that happens to poll."""
 
     @wrap(hub, "_raise_in_main")
     def raise_in_main(right: Any, self: Any, error: BaseException, g: Any) -> None:
         raise error
+
+
+@fault("test_r18_ctrl_c_leaves_a_verb_that_it_meets_whole")
+def ctrl_c_hits_the_middle(hub: type[Hub]) -> None:
+    """Ctrl-C is raised in the middle of whatever verb of hubkit's it meets."""
+
+    @wrap(CtrlC, "__call__")
+    def call(right: Any, self: Any, number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
 
 
 @fault("test_r22_guests_that_spin_do_not_starve_the_host", needs=(HOST_MIX,), base=Ring)

@@ -92,7 +92,7 @@ def test_r18_an_error_of_a_handler_is_raised_in_the_main_task(on_alarm):
     bystander.cancel()
 
 
-def main_waits_for_ctrl_c(how):
+def waits_for_ctrl_c(how):
     def bystander():
         try:
             hubkit.sleep(LONG)
@@ -108,38 +108,48 @@ def main_waits_for_ctrl_c(how):
         except KeyboardInterrupt:
             print("the ticker got it")
 
-    def main():
-        for _ in range(3):
-            hubkit.spawn(bystander)
-        if not hubkit.current_hub().supports(VIRTUAL_TIME):  # there it would make an hour pass
-            hubkit.spawn(ticker)
-            hubkit.sleep(0.01)
-        hubkit.checkpoint()
-        main_waits.append(True)
-        print("ready", flush=True)
-        try:
-            {
-                "Event.wait": Event().wait,
-                "sleep": lambda: hubkit.sleep(LONG),
-                "Task.join": hubkit.spawn(Event().wait).join,
-                "to_thread": lambda: hubkit.to_thread(threading.Event().wait, LONG),
-            }[how]()
-        except KeyboardInterrupt:
-            print("main got it")
-        hubkit.sleep(0.001)
-        print("main goes on")
-
-    main_waits = []
     # A handler keeps the hub from seeing a deadlock where nothing else could wake main.
     signal.signal(signal.SIGUSR2, lambda *_: None)
-    hubkit.run(main)
+    main_waits = []
+    for _ in range(3):
+        hubkit.spawn(bystander)
+    if not hubkit.current_hub().supports(VIRTUAL_TIME):  # there it would make an hour pass
+        hubkit.spawn(ticker)
+        hubkit.sleep(0.01)
+    hubkit.checkpoint()
+    main_waits.append(True)
+    print("ready", flush=True)
+    try:
+        {
+            "Event.wait": Event().wait,
+            "sleep": lambda: hubkit.sleep(LONG),
+            "Task.join": hubkit.spawn(Event().wait).join,
+            "to_thread": lambda: hubkit.to_thread(threading.Event().wait, LONG),
+        }[how]()
+    except KeyboardInterrupt:
+        print("main got it")
+    hubkit.sleep(0.001)
+    print("main goes on")
+    for task in hubkit.all_tasks():
+        task.cancel()
+
+
+def a_program_waits_for_ctrl_c(how):
+    hubkit.run(waits_for_ctrl_c, how)
 
 
 @pytest.mark.parametrize(
     "how", ["Event.wait", pytest.param("sleep", marks=lacks(VIRTUAL_TIME)), "Task.join", "to_thread"]
 )
 def test_r18_ctrl_c_reaches_the_main_task_and_no_other(child, how):
-    process = child.start(main_waits_for_ctrl_c, how)
+    _main_gets_ctrl_c(child.start(a_program_waits_for_ctrl_c, how))
+
+
+def test_r18_ctrl_c_reaches_the_main_task_without_run(child):
+    _main_gets_ctrl_c(child.start(waits_for_ctrl_c, "Event.wait"))
+
+
+def _main_gets_ctrl_c(process):
     try:
         assert process.stdout.readline() == "ready\n"
         time.sleep(SHORT)  # most likely it waits now; Ctrl-C just before is as good
@@ -150,6 +160,39 @@ def test_r18_ctrl_c_reaches_the_main_task_and_no_other(child, how):
         process.wait()
     assert output.splitlines() == ["main got it", "main goes on"], errors
     assert process.returncode == 0, errors
+
+
+def a_put_meets_ctrl_c():
+    class Item:
+        def __init__(self, number):
+            self.number = number
+
+        def __lt__(self, other):  # called in the middle of a put
+            if not met:
+                met.append(True)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            return self.number < other.number
+
+    def bystander():
+        for number in (3, 1, 2):
+            queue.put(Item(number))
+        return [queue.get_nowait().number for _ in range(3)]
+
+    def main():
+        task = hubkit.spawn(bystander)
+        try:
+            Event().wait()
+        except KeyboardInterrupt:
+            print("main got it")
+        print(task.result())
+
+    met, queue = [], hubkit.PriorityQueue()
+    signal.signal(signal.SIGUSR2, lambda *_: None)  # no deadlock, as above
+    hubkit.run(main)
+
+
+def test_r18_ctrl_c_leaves_a_verb_that_it_meets_whole(child):
+    assert child(a_put_meets_ctrl_c).output.splitlines() == ["main got it", "[1, 2, 3]"]
 
 
 def main_waits_and_lets_ctrl_c_through():

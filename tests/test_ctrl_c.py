@@ -1,0 +1,295 @@
+"""Ctrl-C while a program runs: where it is raised, and that it loses nothing where it is not."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+from hubs import each_hub
+
+from hubkit import Event, Lock, Queue, Semaphore, Task, all_tasks, ctrl_c
+from hubkit.contract import Hub
+from hubkit.running import checkpoint, run, sleep
+from hubkit.spawning import spawn, spawn_later
+from hubkit.threads import to_thread
+from hubkit_conformance.child import Child
+from hubkit_conformance.tools import PATIENCE, SHORT, parked
+
+# -- at any line ----------------------------------------------------------------------------------
+
+#: Lines from one Ctrl-C to the next. No divisor of much, so that loops are met at different places.
+STRIDE = 3
+
+
+class Meeting:
+    """Ctrl-C at the n-th line of hubkit's own code that runs, as if the signal had come there."""
+
+    def __init__(self, own: set[str]) -> None:
+        self.own = own
+        self.lines_left = 0
+        self.place = ""
+
+    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        name = frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] in self.own and name != ctrl_c.__name__:
+            return self.count
+        return None
+
+    def count(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line" and self.lines_left:
+            self.lines_left -= 1
+            if not self.lines_left:
+                self.place = f"{frame.f_code.co_name}, line {frame.f_lineno}"
+                handler: Any = signal.getsignal(signal.SIGINT)
+                handler(signal.SIGINT, frame)
+        return self.count
+
+
+def busy() -> tuple[list[Task[Any]], list[Any]]:
+    """Tasks that wait for one another in each way; and what they leave when all have ended."""
+    queue: Queue[Any] = Queue(1)
+    lock, semaphore, event, left = Lock(), Semaphore(1), Event(), []
+
+    def producer(name: str) -> None:
+        for number in range(2):
+            queue.put(f"{name} {number}")
+
+    def consumer() -> None:
+        for _ in range(2):
+            item = queue.get()
+            with lock:
+                sleep(0)
+                left.append(item)
+
+    def waiter() -> None:
+        event.wait()
+        with semaphore:
+            sleep(0.0003)
+        left.append("waited")
+
+    tasks = [spawn(producer, "a"), spawn(consumer), spawn(waiter), spawn(waiter), spawn(producer, "b")]
+    return [*tasks, spawn(consumer), spawn_later(0.0002, event.set)], left
+
+
+RESULT = ["a 0", "a 1", "b 0", "b 1", "waited", "waited"]
+
+
+def main_meets_ctrl_c_everywhere() -> None:
+    caught = []
+
+    def calmly(fn: Callable[..., Any], *args: Any) -> Any:
+        while True:
+            try:
+                return fn(*args)
+            except KeyboardInterrupt:
+                caught.append(meeting.place)
+
+    line = 1
+    while True:
+        caught.clear()
+        meeting.place, meeting.lines_left = "", line
+        tasks, left = busy()
+        late = [task for task in tasks if not calmly(task.join, PATIENCE)]
+        meeting.lines_left = 0
+        calmly(checkpoint)
+        if not meeting.place:
+            break
+        assert not late, f"after Ctrl-C in {meeting.place} these go on for ever: {late}"
+        assert sorted(left) == RESULT, f"after Ctrl-C in {meeting.place}"
+        assert not any(task.exception() for task in tasks), f"after Ctrl-C in {meeting.place}"
+        assert caught == [meeting.place]
+        line += STRIDE
+    print(line)
+
+
+def a_program_meets_ctrl_c_everywhere(own: str) -> None:
+    global meeting
+    meeting = Meeting({"hubkit", own})
+    sys.settrace(meeting.trace)  # before the first greenlet: the frames of those that are there stay untraced
+    run(main_meets_ctrl_c_everywhere)
+    sys.settrace(None)
+
+
+@each_hub
+def test_at_any_line_of_hubkits_own_it_loses_nothing(hub_name: str) -> None:
+    finished = Child(hub_name)(a_program_meets_ctrl_c_everywhere, hub_name.partition(".")[0], seconds=100)
+    assert int(finished.output) > 500, "that was not much of hubkit's"
+
+
+# -- in the program's own code --------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def pythons_handler() -> Iterator[None]:
+    """pytest's own, or none, would be left alone."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def press() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def test_main_is_interrupted_where_it_computes(hub: Hub) -> None:
+    trace = []
+
+    def main() -> None:
+        try:
+            press()
+            trace.append("went on")
+        except KeyboardInterrupt:
+            trace.append("interrupted")
+
+    run(main)
+    assert trace == ["interrupted"]
+
+
+def test_main_is_interrupted_in_a_function_written_in_c(hub: Hub) -> None:
+    threading.Timer(SHORT, press).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(time.sleep, PATIENCE)
+    assert time.monotonic() - started < PATIENCE
+
+
+def test_a_task_that_computes_ends_and_main_is_told(hub: Hub) -> None:
+    if hub.name == "threads":
+        pytest.skip("its tasks are other threads, where Python runs no signal handler")
+
+    def main() -> Task[None]:
+        task = spawn(press)
+        with pytest.raises(KeyboardInterrupt):
+            Event().wait()
+        return task
+
+    handler = signal.signal(signal.SIGUSR1, lambda *_: None)  # so that no hub sees a deadlock
+    try:
+        assert isinstance(run(main)._error, KeyboardInterrupt)
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+
+
+# -- whose handler it is --------------------------------------------------------------------------
+
+
+def test_it_is_in_place_as_long_as_the_program_runs(hub: Hub) -> None:
+    assert type(run(signal.getsignal, signal.SIGINT)) is ctrl_c.CtrlC
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_somebody_elses_is_left_alone(hub: Hub) -> None:
+    def mine(*_: Any) -> None:
+        """Nothing."""
+
+    signal.signal(signal.SIGINT, mine)
+    assert run(signal.getsignal, signal.SIGINT) is mine
+
+    def main() -> None:
+        signal.signal(signal.SIGINT, mine)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run(main)
+    assert signal.getsignal(signal.SIGINT) is mine
+
+
+def test_a_program_in_another_thread_sets_none(hub: Hub, a_hub_in_each_thread: None) -> None:
+    seen: list[Any] = []
+    thread = threading.Thread(target=lambda: seen.append(run(signal.getsignal, signal.SIGINT)))
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
+
+
+# -- when nobody takes it -------------------------------------------------------------------------
+
+
+def in_the_middle(fn: Callable[[], object]) -> None:
+    """Call it as hubkit's own code would, with a press of Ctrl-C."""
+    exec("def call(fn): fn()", namespace := {"__name__": "hubkit.pretended"})
+    namespace["call"](fn)
+
+
+def test_one_that_is_not_taken_is_raised_when_the_program_has_ended(hub: Hub) -> None:
+    trace = []
+
+    def main() -> None:
+        in_the_middle(press)
+        trace.append("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+    assert trace == ["went on"]
+
+
+def test_one_more_at_once_is_the_same(hub: Hub) -> None:
+    def main() -> int:
+        in_the_middle(press)
+        in_the_middle(press)
+        for times in range(3):
+            try:
+                checkpoint()
+            except KeyboardInterrupt:
+                continue
+            return times
+        return 3
+
+    assert run(main) == 1
+
+
+def test_one_more_later_is_raised_wherever_it_comes(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctrl_c, "PATIENCE", 0)
+
+    def main() -> None:
+        in_the_middle(press)
+        with pytest.raises(KeyboardInterrupt):
+            in_the_middle(press)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint()
+
+    run(main)
+
+
+def test_after_one_was_taken_the_next_is_a_new_one(hub: Hub) -> None:
+    def main() -> None:
+        for _ in range(3):
+            in_the_middle(press)
+            with pytest.raises(KeyboardInterrupt):
+                checkpoint()
+
+    run(main)
+
+
+def test_it_is_nobody_who_could_wake_a_task(hub: Hub) -> None:
+    """Else no hub would ever see a deadlock."""
+    if not hub.supports("DEADLOCK"):
+        pytest.skip("the hub does not claim DEADLOCK")
+    with pytest.raises(Exception, match="nothing is left that could wake one"):
+        run(Event().wait)
+
+
+def test_to_thread_and_join_are_waits_as_well(hub: Hub) -> None:
+    gate = threading.Event()
+
+    def main() -> None:
+        job = spawn(to_thread, gate.wait, PATIENCE)
+        parked(job)
+        threading.Timer(SHORT, press).start()
+        with pytest.raises(KeyboardInterrupt):
+            job.join()
+        assert job in all_tasks(), "it was not meant"
+        gate.set()
+        assert job.result() is True
+
+    run(main)
+
+
+def test_the_handler_needs_no_frame(hub: Hub) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(lambda: signal.getsignal(signal.SIGINT)(signal.SIGINT, None))  # type: ignore[operator, misc]
