@@ -218,7 +218,7 @@ def test_who_comes_while_the_action_runs_is_of_the_next_round() -> None:
 
 def test_no_time_is_over_while_the_action_runs() -> None:
     acting = Acting()
-    first = next(task for task in acting.tasks if task.ticket in acting.barrier._round.waiters)
+    first = next(task for task in acting.tasks if task.ticket in acting.barrier._round.waiters.tickets)
     ticket = first.ticket
     assert ticket is not None
     ticket()  # as its timer would
