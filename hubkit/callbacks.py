@@ -55,7 +55,11 @@ class Callbacks:
             except (KeyboardInterrupt, SystemExit) as error:
                 self.hub.to_main(error)
             except BaseException as error:
-                _log.error("the callback %s failed", name_of_failed(fn, error), exc_info=error)
+                _complain(fn, error)
         if self.due and not self.ringed:
             self.ringed = True
             self.hub.enter(self)
+
+
+def _complain(fn: Callable[[], object], error: BaseException) -> None:
+    _log.error("the callback %s failed", name_of_failed(fn, error), exc_info=error)

@@ -19,7 +19,6 @@ from typing import Any
 
 from . import patching, registry
 from .contract import Adapter
-from .ctrl_c import CtrlC
 from .errors import HubError, NotSupported
 
 USAGE_ERROR = 2
@@ -181,18 +180,11 @@ def _run(options: argparse.Namespace) -> Callable[[], int]:
     sys.argv = [target, *rest]
     if not getattr(sys.flags, "safe_path", False):
         sys.path[0] = os.getcwd() if is_module else str(Path(target).resolve().parent)
-    if is_module and not _is_there(target):
-        raise Mistake(f"there is no module {target!r}; a file is run by: hubkit run SCRIPT")
-
-    def program() -> int:
-        with CtrlC(program.__code__, registry.hub_here):
-            if is_module:
-                runpy.run_module(target, run_name="__main__", alter_sys=True)
-            else:
-                runpy.run_path(target, run_name="__main__")
-        return 0
-
-    return program
+    if is_module:
+        if not _is_there(target):
+            raise Mistake(f"there is no module {target!r}; a file is run by: hubkit run SCRIPT")
+        return lambda: _ran(runpy.run_module(target, run_name="__main__", alter_sys=True))
+    return lambda: _ran(runpy.run_path(target, run_name="__main__"))
 
 
 def _patch(what: str, insist: bool) -> None:
@@ -219,6 +211,10 @@ def _is_there(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def _ran(namespace: object) -> int:
+    return 0
 
 
 # -- demo -----------------------------------------------------------------------------------------

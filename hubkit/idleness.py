@@ -24,7 +24,7 @@ _NUMBERS = tuple(valid_signals())
 
 
 def outsiders() -> bool:
-    """Whether another Python thread or a Python signal handler could still wake a task."""
+    """Whether another Python thread or a Python signal handler, but SIGINT's own, could still wake a task."""
     return threads_at_work() or _has_handlers()
 
 

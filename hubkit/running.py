@@ -42,10 +42,12 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
     seconds (None: as long as it takes), then dropped, and the hub is closed.
 
     Ctrl-C interrupts what the program computes; in the middle of hubkit's own code it is put off until `fn`
-    waits, so that it loses nothing (in the main thread, if nobody else handles SIGINT).
+    waits or has ended, so that it loses nothing. Another one a second later is raised wherever it comes. (All
+    that in the main thread, if nobody else handles SIGINT.)
 
     Switches: if it must wait. Call from: a thread that runs no task. Raises: what `fn` raises; Cancelled
-    if the main task was cancelled; RuntimeError inside a task or another `run`; TypeError, ValueError.
+    if the main task was cancelled; KeyboardInterrupt; RuntimeError inside a task or another `run`;
+    TypeError, ValueError.
     """
     if not callable(fn):
         raise TypeError(f"run() takes a function and its arguments, not {fn!r}")
@@ -63,7 +65,7 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
         finally:
             end_tasks([hub], grace)
 
-    with CtrlC(main.__code__, lambda: hub):
+    with CtrlC(hub, main.__code__):
         _running[hub] = None
         try:
             return hub.run(main)

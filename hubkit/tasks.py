@@ -22,21 +22,15 @@ from .delays import Delay
 from .errors import Cancelled, TaskCancelled
 from .registry import this_task
 from .scopes import Scope
-from .waiting import (
-    INTERRUPT,
-    Ticket,
-    check_timeout,
-    deliver_latched,
-    latched,
-    own_ticket,
-    unlatch,
-    wait,
-)
+from .waiting import INTERRUPT, Ticket, check_timeout, deliver_latched, latched, own_ticket, unlatch, wait
 from .watched import Watched
 
 T = TypeVar("T")
 
 NEW, RUNNING, DONE = range(3)
+
+#: Requests that are one if they are made again before they are delivered.
+_ONCE = (Cancelled, KeyboardInterrupt)
 
 _log = logging.getLogger("hubkit")
 _numbers = count(1)
@@ -130,7 +124,7 @@ class Task(Watched, Generic[T]):
         if self._watchers:
             self._serve_watchers()
         elif not taken:
-            _log.error("%s ended by an error that nobody waits for", self, exc_info=self._error)
+            self._complain()
         if self._error is not None:
             del self  # the error's frames refer to this one
 
@@ -154,6 +148,9 @@ class Task(Watched, Generic[T]):
                 main.interrupt(error)
                 return True
         return False
+
+    def _complain(self) -> None:
+        _log.error("%s ended by an error that nobody waits for", self, exc_info=self._error)
 
     def _failed(self) -> bool:
         return self._error is not None and not self._cancelled
@@ -240,8 +237,11 @@ class Task(Watched, Generic[T]):
         request: BaseException | None = None
         if scope is None and self._requests:
             request = self._requests.pop(0)
-            while self._requests and type(request) is type(self._requests[0]) is Cancelled:
-                self._requests.pop(0)  # two threads have asked in the same instant
+            while self._requests and type(request) is type(self._requests[0]) in (
+                Cancelled,
+                KeyboardInterrupt,
+            ):
+                self._requests.pop(0)
         elif expired is not None:
             expired.delivered = True
             request = Cancelled(expired)

@@ -273,7 +273,10 @@ class WaitQueue:
         """Go once round and leave out the dead: one call that runs no bytecode, so nobody gets in between."""
         self._left = 0
         tickets = map(deque.popleft, repeat(self.tickets, len(self.tickets)))
-        self.tickets.extend(filterfalse(_outcome_of, tickets))
+        try:
+            self.tickets.extend(filterfalse(_outcome_of, tickets))
+        except IndexError:  # somebody has taken one before it began: it has come round all the same
+            pass
 
     _withdraw = discard
 

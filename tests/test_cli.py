@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import textwrap
 from importlib.metadata import version
 from pathlib import Path
 
@@ -159,34 +157,6 @@ def test_run_a_script_unpatched(folder: Path) -> None:
 def test_run_a_module(folder: Path) -> None:
     done = hubkit("run", "--hub=threads", "-m", "show", "a", cwd=folder)
     assert done.stdout == f"threads False __main__ ['a'] {folder}\n", done.stderr
-
-
-def test_run_keeps_ctrl_c_out_of_the_middle_of_hubkits_own_code(tmp_path: Path) -> None:
-    script = """
-        import hubkit, signal
-
-        class Item:
-            def __lt__(self, other):  # called in the middle of a put
-                signal.raise_signal(signal.SIGINT)
-                return True
-
-        def put():
-            queue.put(Item())
-            queue.put(Item())
-
-        queue = hubkit.PriorityQueue()
-        task = hubkit.spawn(put)
-        try:
-            task.join()
-        except KeyboardInterrupt:
-            print("interrupted", end=", ")
-        task.result()
-        print(queue.qsize())
-        signal.raise_signal(signal.SIGINT)
-    """
-    (tmp_path / "put.py").write_text(textwrap.dedent(script))
-    done = hubkit("run", "--no-patch", "put.py", cwd=tmp_path, HUBKIT_BACKEND="native")
-    assert (done.stdout, done.returncode) == ("interrupted, 2\n", -signal.SIGINT), done.stderr
 
 
 @pytest.mark.parametrize("hub", PATCHING)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import pytest
 from hubs import each_hub
 
-from hubkit import Event, Lock, Queue, Semaphore, Task, all_tasks, ctrl_c
+from hubkit import Event, Lock, Queue, Semaphore, Task, all_tasks, ctrl_c, current_hub, now, testing, waiting
 from hubkit.contract import Hub
 from hubkit.running import checkpoint, run, sleep
 from hubkit.spawning import spawn, spawn_later
 from hubkit.threads import to_thread
 from hubkit_conformance.child import Child
 from hubkit_conformance.tools import PATIENCE, SHORT, parked
+from hubkit_native.hub import NativeHub
 
 # -- at any line ----------------------------------------------------------------------------------
 
@@ -133,8 +138,25 @@ def pythons_handler() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def a_handler_that_could_wake_somebody() -> Iterator[None]:
+    """So that no hub sees a deadlock."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def press() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def in_the_middle(fn: Callable[[], object], module: Any = "hubkit.pretended") -> None:
+    """Call it as a module's code would."""
+    namespace: dict[str, Any] = {"__name__": module}
+    exec("def call(fn): fn()", namespace)
+    namespace["call"](fn)
 
 
 def test_main_is_interrupted_where_it_computes(hub: Hub) -> None:
@@ -169,11 +191,87 @@ def test_a_task_that_computes_ends_and_main_is_told(hub: Hub) -> None:
             Event().wait()
         return task
 
-    handler = signal.signal(signal.SIGUSR1, lambda *_: None)  # so that no hub sees a deadlock
-    try:
+    with a_handler_that_could_wake_somebody():
         assert isinstance(run(main)._error, KeyboardInterrupt)
-    finally:
-        signal.signal(signal.SIGUSR1, handler)
+
+
+def test_a_callback_is_interrupted_where_it_computes(hub: Hub) -> None:
+    if hub.name == "threads":
+        pytest.skip("its callbacks are made in another thread")
+    trace = []
+
+    def callback() -> None:
+        try:
+            press()
+            trace.append("went on")
+        except KeyboardInterrupt:
+            trace.append("interrupted")
+            raise
+
+    def main() -> None:
+        for ask in (current_hub().call_soon, lambda fn: current_hub().call_at(now(), fn)):
+            ask(callback)
+            with pytest.raises(KeyboardInterrupt):
+                Event().wait()
+
+    with a_handler_that_could_wake_somebody():
+        run(main)
+    assert trace == ["interrupted"] * 2
+
+
+def test_a_callback_whose_error_is_being_logged_costs_no_other(
+    hub: Hub, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if hub.name == "threads":
+        pytest.skip("its callbacks are made in another thread")
+    monkeypatch.setattr(logging.getLogger("hubkit"), "filter", lambda record: press() or True)
+    event = Event()
+
+    def main() -> None:
+        current_hub().call_soon(lambda: 1 / 0)
+        current_hub().call_soon(event.set)
+        with pytest.raises(KeyboardInterrupt):
+            Event().wait()
+        event.wait()
+
+    with a_handler_that_could_wake_somebody():
+        run(main)
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("module", "interrupted"),
+    [
+        ("hubkit.locks", False),
+        ("hubkit_native.hub", False),
+        ("hubkit.pipeline.handler", True),
+        ("myapp.hub", False),
+        ("myapp.views", True),
+        ("abc", True),
+        ("__main__", True),
+        (7, True),
+    ],
+)
+def test_whose_code_it_is(module: Any, interrupted: bool) -> None:
+    class Mine(NativeHub):
+        """A hub that the program has brought along."""
+
+    Mine.__module__ = "myapp.hub"
+    trace = []
+
+    def main() -> None:
+        try:
+            in_the_middle(press, module)
+        except KeyboardInterrupt:
+            trace.append("interrupted")
+        try:
+            checkpoint()
+        except KeyboardInterrupt:
+            trace.append("put off")
+
+    with testing.override(Mine):
+        run(main)
+    assert trace == ["interrupted" if interrupted else "put off"]
 
 
 # -- whose handler it is --------------------------------------------------------------------------
@@ -199,6 +297,71 @@ def test_somebody_elses_is_left_alone(hub: Hub) -> None:
     assert signal.getsignal(signal.SIGINT) is mine
 
 
+def test_who_puts_it_back_after_the_program_gets_pythons(hub: Hub) -> None:
+    left = run(signal.getsignal, signal.SIGINT)
+    signal.signal(signal.SIGINT, left)
+    with pytest.raises(KeyboardInterrupt):
+        in_the_middle(press)
+    again = run(signal.getsignal, signal.SIGINT)
+    assert type(again) is ctrl_c.CtrlC
+    assert again is not left
+
+
+def a_verb_before_the_program() -> None:
+    spawn(int).join()
+    print(type(run(signal.getsignal, signal.SIGINT)).__name__)
+
+
+@each_hub
+def test_a_verb_before_the_program_keeps_it_from_nothing(hub_name: str) -> None:
+    assert Child(hub_name)(a_verb_before_the_program).output == "CtrlC\n"
+
+
+def a_job_forks() -> None:
+    def fork() -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of forks beside threads
+            child = os.fork()
+        if child:
+            return f"child ended with {os.waitpid(child, 0)[1]}"
+        status = 1
+        try:
+            in_the_middle(press_here)
+        except KeyboardInterrupt:
+            status = 0
+        finally:
+            os._exit(status)
+
+    print(run(to_thread, fork))
+
+
+def press_here() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@each_hub
+def test_in_a_forked_process_it_is_pythons(hub_name: str) -> None:
+    assert Child(hub_name)(a_job_forks).output == "child ended with 0\n"
+
+
+def everybody_waits() -> None:
+    def main() -> None:
+        threading.Timer(SHORT, press).start()
+        try:
+            Event().wait()
+        except KeyboardInterrupt:
+            print("interrupted")
+
+    run(main)
+
+
+@each_hub
+def test_the_loop_says_nothing_about_it(hub_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # eventlet's own
+    finished = Child(hub_name)(everybody_waits)
+    assert (finished.output, finished.errors) == ("interrupted\n", "")
+
+
 def test_a_program_in_another_thread_sets_none(hub: Hub, a_hub_in_each_thread: None) -> None:
     seen: list[Any] = []
     thread = threading.Thread(target=lambda: seen.append(run(signal.getsignal, signal.SIGINT)))
@@ -208,12 +371,6 @@ def test_a_program_in_another_thread_sets_none(hub: Hub, a_hub_in_each_thread: N
 
 
 # -- when nobody takes it -------------------------------------------------------------------------
-
-
-def in_the_middle(fn: Callable[[], object]) -> None:
-    """Call it as hubkit's own code would, with a press of Ctrl-C."""
-    exec("def call(fn): fn()", namespace := {"__name__": "hubkit.pretended"})
-    namespace["call"](fn)
 
 
 def test_one_that_is_not_taken_is_raised_when_the_program_has_ended(hub: Hub) -> None:
@@ -226,6 +383,7 @@ def test_one_that_is_not_taken_is_raised_when_the_program_has_ended(hub: Hub) ->
     with pytest.raises(KeyboardInterrupt):
         run(main)
     assert trace == ["went on"]
+    assert not waiting.latched, "or every verb would look for it from now on"
 
 
 def test_one_more_at_once_is_the_same(hub: Hub) -> None:
@@ -250,10 +408,38 @@ def test_one_more_later_is_raised_wherever_it_comes(hub: Hub, monkeypatch: pytes
         in_the_middle(press)
         with pytest.raises(KeyboardInterrupt):
             in_the_middle(press)
-        with pytest.raises(KeyboardInterrupt):
-            checkpoint()
+        checkpoint()  # it was the same one
 
     run(main)
+
+
+def test_one_more_while_a_task_computes_is_the_same(hub: Hub) -> None:
+    def twice() -> str:
+        in_the_middle(press)
+        press()
+        return "went on"
+
+    def main() -> str:
+        task = spawn(twice)
+        with pytest.raises(KeyboardInterrupt):
+            Event().wait()
+        checkpoint()
+        return task.result()
+
+    with a_handler_that_could_wake_somebody():
+        assert run(main) == "went on"
+
+
+def test_who_handles_it_may_clear_its_traceback(hub: Hub) -> None:
+    def main() -> str:
+        in_the_middle(press)
+        try:
+            checkpoint()
+        except KeyboardInterrupt as error:
+            error.__traceback__ = None
+        return "handled"
+
+    assert run(main) == "handled"
 
 
 def test_after_one_was_taken_the_next_is_a_new_one(hub: Hub) -> None:

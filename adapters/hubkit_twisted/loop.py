@@ -44,6 +44,7 @@ class Loop(greenlet):  # type: ignore[misc] # greenlet has no type hints
     """The reactor's main loop. Made in the main thread, by whoever must wait there first."""
 
     hubkit_task = None  # hub context
+    hubkit_gives_way = True  # its handler of SIGINT, to that of a program
 
     #: Takes what a signal handler raised while the reactor was at work.
     on_error: Callable[[BaseException], None] = staticmethod(reraise)
