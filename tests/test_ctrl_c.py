@@ -19,11 +19,12 @@ from hubs import each_hub
 
 from hubkit import Event, Lock, Queue, Semaphore, Task, all_tasks, ctrl_c, current_hub, now, testing, waiting
 from hubkit.contract import Hub
+from hubkit.registry import this_task
 from hubkit.running import checkpoint, run, sleep
 from hubkit.spawning import spawn, spawn_later
 from hubkit.threads import to_thread
 from hubkit_conformance.child import Child
-from hubkit_conformance.tools import PATIENCE, SHORT, parked
+from hubkit_conformance.tools import PATIENCE, parked
 from hubkit_native.hub import NativeHub
 
 # -- at any line ----------------------------------------------------------------------------------
@@ -152,6 +153,17 @@ def press() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
+def press_once(it_is_time: Callable[[], object]) -> None:
+    """Press from another thread, as soon as it is time."""
+
+    def watch() -> None:
+        while not it_is_time():
+            time.sleep(0.001)
+        press()
+
+    threading.Thread(target=watch).start()
+
+
 def in_the_middle(fn: Callable[[], object], module: Any = "hubkit.pretended") -> None:
     """Call it as a module's code would."""
     namespace: dict[str, Any] = {"__name__": module}
@@ -174,9 +186,13 @@ def test_main_is_interrupted_where_it_computes(hub: Hub) -> None:
 
 
 def test_main_is_interrupted_in_a_function_written_in_c(hub: Hub) -> None:
-    threading.Timer(SHORT, press).start()
+    def it_sleeps() -> bool:
+        frame = sys._current_frames()[threading.main_thread().ident or 0]
+        return frame.f_code.co_name == "main" and frame.f_globals["__name__"] == run.__module__
+
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
+        press_once(it_sleeps)
         run(time.sleep, PATIENCE)
     assert time.monotonic() - started < PATIENCE
 
@@ -346,8 +362,9 @@ def test_in_a_forked_process_it_is_pythons(hub_name: str) -> None:
 
 def everybody_waits() -> None:
     def main() -> None:
-        threading.Timer(SHORT, press).start()
+        me = this_task()
         try:
+            press_once(lambda: me.ticket)
             Event().wait()
         except KeyboardInterrupt:
             print("interrupted")
@@ -466,8 +483,9 @@ def test_to_thread_and_join_are_waits_as_well(hub: Hub) -> None:
     def main() -> None:
         job = spawn(to_thread, gate.wait, PATIENCE)
         parked(job)
-        threading.Timer(SHORT, press).start()
+        me = this_task()
         with pytest.raises(KeyboardInterrupt):
+            press_once(lambda: me.ticket)
             job.join()
         assert job in all_tasks(), "it was not meant"
         gate.set()

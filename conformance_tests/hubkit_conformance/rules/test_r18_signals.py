@@ -118,8 +118,8 @@ def waits_for_ctrl_c(how):
         hubkit.sleep(0.01)
     hubkit.checkpoint()
     main_waits.append(True)
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         {
             "Event.wait": Event().wait,
             "sleep": lambda: hubkit.sleep(LONG),
