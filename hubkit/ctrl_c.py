@@ -48,15 +48,22 @@ class CtrlC:
         self._process = os.getpid()
         self._asked: Task[Any] | None = None  # who was last made a request
         self._asked_at = 0.0
+        self._ends = False
+        self._came_late = False
 
-    def __enter__(self) -> None:
+    def ends(self) -> None:
+        """The program has ended: what comes from here on is raised at the end of the block."""
+        self._ends = True
+
+    def __enter__(self) -> CtrlC:
         before: Any = signal.getsignal(signal.SIGINT)
         if before is signal.default_int_handler or gives_way(before):
             try:
                 signal.signal(signal.SIGINT, self)
             except ValueError:  # not the main thread
-                return
+                return self
             self._before = before
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -65,10 +72,10 @@ class CtrlC:
         if handler is self:
             signal.signal(signal.SIGINT, self._before)
         self._before = None  # whoever has taken it over may put it back, and Ctrl-C is as Python has it
-        if self._open():
-            self._revoke()
-            if not isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt  # the program has ended before it was delivered
+        late = self._came_late or bool(self._open())
+        self._revoke()
+        if late and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt
 
     @property
     def hubkit_gives_way(self) -> bool:
@@ -76,7 +83,11 @@ class CtrlC:
         return self._before is None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        main = self._hub.main if self._before is not None and os.getpid() == self._process else None
+        here = self._before is not None and os.getpid() == self._process
+        if here and self._ends and not self._came_late:
+            self._came_late = True
+            return
+        main = self._hub.main if here else None
         if main is None or main.done():
             raise KeyboardInterrupt
         at_work, is_open = self._is_at_work(frame), bool(self._open())

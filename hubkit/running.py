@@ -65,11 +65,12 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
         finally:
             end_tasks([hub], grace)
 
-    with CtrlC(hub, main.__code__):
+    with CtrlC(hub, main.__code__) as ctrl_c:
         _running[hub] = None
         try:
             return hub.run(main)
         finally:
+            ctrl_c.ends()
             del _running[hub]
             if began:  # else it is not ours to end
                 hub.close()

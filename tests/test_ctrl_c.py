@@ -403,6 +403,23 @@ def test_one_that_is_not_taken_is_raised_when_the_program_has_ended(hub: Hub) ->
     assert not waiting.latched, "or every verb would look for it from now on"
 
 
+def test_one_that_comes_while_the_hub_is_closed_is_raised_when_it_is(hub: Hub) -> None:
+    trace = []
+
+    def close() -> None:
+        press()
+        trace.append("goes on")
+        type(hub).close(hub)
+
+    vars(hub)["close"] = close
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(int)
+    finally:
+        del vars(hub)["close"]
+    assert trace == ["goes on"]
+
+
 def test_one_more_at_once_is_the_same(hub: Hub) -> None:
     def main() -> int:
         in_the_middle(press)
