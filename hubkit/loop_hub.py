@@ -74,7 +74,8 @@ class LoopHub(Ring):
         try:
             return getcurrent().hubkit_task  # type: ignore[no-any-return]
         except AttributeError:
-            return self._adopt(getcurrent())
+            pass
+        return self._adopt(getcurrent())
 
     def _adopt(self, g: greenlet) -> Task[Any] | None:
         loop = self.host.loop_greenlet
@@ -245,13 +246,13 @@ class LoopHub(Ring):
             self._settle()
         elif not self._in_turn:
             self.host.hold(True)  # the loop must live until the turn that another thread has asked for
+        loop = self.host.loop_greenlet
+        if loop is not None and loop.dead:  # to switch there would return at once, for ever
+            raise Closed(f"the loop of the {self.name} hub has ended: nothing could end this wait")
         try:
             self.host.switch()
         except self.host.exhausted:
             raise idleness.deadlock(self) from None
-        loop = self.host.loop_greenlet
-        if loop is not None and loop.dead:  # to switch there again would return at once, for ever
-            raise Closed(f"the loop of the {self.name} hub has ended: nothing could end this wait")
 
     # -- callbacks and timers ---------------------------------------------------------------------
 

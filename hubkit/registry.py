@@ -70,7 +70,8 @@ def current_hub() -> Hub:
     try:
         return _cache.hub  # type: ignore[no-any-return]
     except AttributeError:
-        return _find(create=get_ident() == _main_thread())
+        pass  # what is raised from here on has nothing to do with that
+    return _find(create=get_ident() == _main_thread())
 
 
 def hub_to_spawn() -> Hub:
@@ -78,7 +79,8 @@ def hub_to_spawn() -> Hub:
     try:
         return _cache.hub  # type: ignore[no-any-return]
     except AttributeError:
-        return _find(create=True)
+        pass
+    return _find(create=True)
 
 
 def this_task() -> Task[Any]:
@@ -86,6 +88,8 @@ def this_task() -> Task[Any]:
     try:
         task: Task[Any] | None = getcurrent().hubkit_task
     except AttributeError:  # a thread's, or a greenlet that no hub has seen yet
+        task = None
+    if task is None:
         task = current_hub().current()
     if task is None:
         raise WrongContext(
@@ -223,7 +227,10 @@ def _choose(name: str, by: str) -> Choice:
             f"{by} comes too late: this process runs on {_choice.name!r}, chosen by {_choice.by}. "
             "Choose before the first spawn, run or wait; in tests use hubkit.testing.override()"
         )
-    hub_class = load(name)
+    try:
+        hub_class = load(name)
+    except UnknownHub as error:
+        raise UnknownHub(f"{error} (chosen by {by})") from error.__cause__
     if _choice is None:  # another thread may have chosen while we imported
         _choice = Choice(hub_class.name, hub_class, by)
     return _choice
@@ -282,7 +289,7 @@ def missing(adapter: Adapter) -> list[str]:
 
 def load(name: str) -> type[Hub]:
     """The hub class called `name` (or written "module:Class"), imported and checked."""
-    if ":" in name:
+    if ":" in name.strip(":"):
         return _import(name, name)
     known = adapters()
     adapter = known.get(name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from greenlet import getcurrent
@@ -20,6 +21,7 @@ from .contract import Hub
 from .ctrl_c import CtrlC
 from .errors import Cancelled, Closed
 from .homes import bury
+from .naming import name_of
 from .originals import get_ident
 from .registry import current_hub, forget, hub_here, hub_to_spawn, hubs, this_task
 from .tasks import Task
@@ -51,6 +53,11 @@ def run(fn: Callable[..., T], /, *args: Any, grace: float | None = GRACE) -> T:
     """
     if not callable(fn):
         raise TypeError(f"run() takes a function and its arguments, not {fn!r}")
+    if iscoroutinefunction(fn):
+        raise TypeError(
+            f"run() takes a plain function: run {name_of(fn)}, a coroutine's, by asyncio.run(), "
+            "or wait for it in a plain one by hubkit_asyncio.await_()"
+        )
     grace = check_timeout(grace, "grace must be a number of seconds or None")
     hub = hub_to_spawn()
     task = hub.current()
@@ -154,6 +161,8 @@ def sleep(seconds: float) -> None:
         try:
             hub = getcurrent().hubkit_task.hub
         except AttributeError:
+            hub = None
+        if hub is None:
             hub = this_task().hub
         hub.yield_now()
         if latched:

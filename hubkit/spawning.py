@@ -35,6 +35,8 @@ def spawn(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Task[T]:
     try:
         hub = getcurrent().hubkit_task.hub
     except AttributeError:  # not called by a greenlet's task
+        hub = None
+    if hub is None:
         hub = hub_to_spawn()
     task: Task[T] = new_task(hub, fn, args, kwargs, copy_context())
     hub.start(task)

@@ -18,6 +18,7 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, TypeVar
 
+from .errors import HubError
 from .registry import hub_to_spawn
 from .scopes import Scope, shield
 from .tasks import Task, new_task
@@ -163,7 +164,9 @@ class TaskGroup(Scope):
                 self._open = False
                 if self._children:  # one was spawned in this instant, from outside of the group
                     self._open = True
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, HubError) and not self._going:
+                raise  # Deadlock, Closed: they have been cancelled, and waiting does not end them
             self.expire()
             with shield():
                 self._join()

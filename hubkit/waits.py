@@ -82,8 +82,8 @@ def _iterate(tasks: list[A], timeout: float | None, deadline: float | None) -> I
 
 
 def _checked(tasks: Iterable[A]) -> list[A]:
-    if isinstance(tasks, Watched):
-        raise TypeError(f"only several tasks can be waited for in this way: write [task], or join {tasks!r}")
+    if not isinstance(tasks, Iterable):
+        raise TypeError(f"only several tasks can be waited for in this way: write [task], not {tasks!r}")
     given = list(dict.fromkeys(tasks))
     for task in given:
         if not isinstance(task, Watched):

@@ -17,7 +17,21 @@ from typing import Any
 import pytest
 from hubs import each_hub
 
-from hubkit import Event, Lock, Queue, Semaphore, Task, all_tasks, ctrl_c, current_hub, now, testing, waiting
+from hubkit import (
+    Cancelled,
+    Event,
+    Lock,
+    Pool,
+    Queue,
+    Semaphore,
+    Task,
+    all_tasks,
+    ctrl_c,
+    current_hub,
+    now,
+    testing,
+    waiting,
+)
 from hubkit.contract import Hub
 from hubkit.registry import this_task
 from hubkit.running import checkpoint, run, sleep
@@ -385,6 +399,35 @@ def test_a_program_in_another_thread_sets_none(hub: Hub, a_hub_in_each_thread: N
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+def a_pool_without_run() -> None:
+    def work() -> None:
+        try:
+            sleep(PATIENCE)
+        except Cancelled:
+            print("cancelled")
+            raise
+
+    me = this_task()
+    try:
+        with Pool(3) as pool:
+            for task in [pool.spawn(work) for _ in range(3)]:
+                parked(task)
+            press_once(lambda: me.ticket)
+            pool.join()
+    except KeyboardInterrupt:
+        print("interrupted")
+
+
+@each_hub
+def test_without_run_a_loop_that_it_has_ended_is_no_error_of_those_who_wait(
+    hub_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    finished = Child(hub_name)(a_pool_without_run)
+    assert finished.output.splitlines() == ["cancelled"] * 3 + ["interrupted"]
+    assert "Closed" not in finished.errors
 
 
 # -- when nobody takes it -------------------------------------------------------------------------

@@ -139,6 +139,12 @@ def test_run_in_a_task_is_refused_without_an_outer_run_too(hub: Hub) -> None:
 def test_run_checks_its_arguments(hub: Hub) -> None:
     with pytest.raises(TypeError, match="run\\(\\) takes a function"):
         run(3)  # type: ignore[arg-type]
+
+    async def coroutine() -> None:
+        """Nobody awaits it."""
+
+    with pytest.raises(TypeError, match=r"coroutine, a coroutine's, by asyncio.run"):
+        run(coroutine)
     for bad, error in ((nan, ValueError), ("soon", TypeError)):
         with pytest.raises(error):
             run(int, grace=bad)  # type: ignore[arg-type]

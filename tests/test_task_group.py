@@ -11,11 +11,12 @@ from typing import Any, NoReturn
 
 import pytest
 
-from hubkit.contract import Hub
-from hubkit.errors import Cancelled
+from hubkit.contract import DEADLOCK, Hub
+from hubkit.errors import Cancelled, Deadlock
+from hubkit.events import Event
 from hubkit.futures import Future
 from hubkit.registry import current_hub, this_task
-from hubkit.running import checkpoint, sleep
+from hubkit.running import checkpoint, run, sleep
 from hubkit.scopes import shield
 from hubkit.spawning import current_task, spawn
 from hubkit.task_group import TaskGroup
@@ -471,3 +472,21 @@ def test_a_group_may_be_used_in_a_thread_without_a_hub() -> None:
     thread.start()
     until(lambda: not thread.is_alive())
     assert results == [[0, 1, 4]]
+
+
+def test_a_deadlock_of_children_that_cannot_be_cancelled_is_told_once(hub: Hub) -> None:
+    if not hub.supports(DEADLOCK):
+        pytest.skip("the hub does not claim DEADLOCK")
+
+    def child() -> None:
+        with shield():
+            Event().wait()
+
+    def main() -> None:
+        with TaskGroup() as group:
+            group.spawn(child)
+
+    with pytest.raises(Deadlock) as caught:
+        run(main, grace=0)
+    again = caught.value.__context__
+    assert again is None or again.__context__ is None, "one when they were cancelled, and one more"

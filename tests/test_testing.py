@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -159,3 +161,17 @@ def test_format_tasks_makes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_alive", {})
     assert testing.format_tasks() == "there is no hub"
     assert registry.chosen() is None
+
+
+@pytest.mark.parametrize("name", ["nativ", ":", "native:"])
+def test_a_wrong_name_in_the_environment_is_told_with_where_it_came_from(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import hubkit\nhubkit.Queue().get()"],
+        env={**os.environ, registry.VARIABLE: name},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"(chosen by the environment variable {registry.VARIABLE}={name})" in done.stderr
+    assert "AttributeError" not in done.stderr, "how the hub is looked for is nobody's concern"

@@ -73,8 +73,8 @@ class EventletHost(Host):
 
     @property
     def loop_greenlet(self) -> greenlet | None:
-        """eventlet replaces it when it has died."""
-        return self._eventlet.greenlet
+        """eventlet replaces it when it has died, at its next switch; here it is done before."""
+        return loops.revive(self._eventlet)
 
     def switch(self) -> None:
         """Let eventlet's loop run."""

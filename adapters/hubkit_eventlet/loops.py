@@ -10,21 +10,23 @@ import sys
 from typing import Any
 
 
-def revive(hub: Any) -> None:
-    """Let eventlet's hub start again after the error of a signal handler has left its loop.
+def revive(hub: Any) -> Any:
+    """Let eventlet's hub start again after the error of a signal handler has left its loop; its greenlet.
 
     In its asyncio hub such an error passes by the coroutine that is the hub's loop, which goes on waiting
     and counts as running: eventlet refuses to start another one, for ever.
     """
+    if not hub.greenlet.dead:
+        return hub.greenlet
     loop = getattr(hub, "loop", None)
-    if loop is None or not hub.greenlet.dead or not hub.running:
-        return
-    for task in sys.modules["asyncio"].all_tasks(loop):
+    for task in sys.modules["asyncio"].all_tasks(loop) if loop is not None and hub.running else ():
         coroutine = task.get_coro()
         if coroutine.__qualname__ == f"{type(hub).__qualname__}.run.<locals>.async_run":
             coroutine.close()  # its `finally` says that it does not run
             task.cancel()  # from what it waited for
             task.add_done_callback(_take_note)
+    hub.ensure_greenlet()
+    return hub.greenlet
 
 
 def _take_note(task: Any) -> None:
