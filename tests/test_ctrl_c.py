@@ -168,8 +168,8 @@ def press() -> None:
 
 
 def press_once(it_is_time: Callable[[], object]) -> None:
-    """Press from another thread, a while after it is time: main is about to block then, and a call written in C
-    is not interrupted by a signal that comes just before it blocks."""
+    """Press from another thread, a while after it is time: main is about to block then, and what is written in
+    C is not interrupted by a signal that comes just before it blocks."""
 
     def watch() -> None:
         while not it_is_time():
