@@ -44,7 +44,7 @@ from hubkit_native.hub import NativeHub
 # -- at any line ----------------------------------------------------------------------------------
 
 #: Lines from one Ctrl-C to the next. No divisor of much, so that loops are met at different places.
-STRIDE = 3
+STRIDE = 7
 
 
 class Meeting:
@@ -168,8 +168,8 @@ def press() -> None:
 
 
 def press_once(it_is_time: Callable[[], object]) -> None:
-    """Press from another thread, a while after it is time: main is about to block then, and what is written in
-    C is not interrupted by a signal that comes just before it blocks."""
+    """Press from another thread, a while after it is time: main is about to block then, and a call written
+    in C is not interrupted by a signal that comes just before it blocks."""
 
     def watch() -> None:
         while not it_is_time():
@@ -495,6 +495,9 @@ def test_one_more_later_is_raised_wherever_it_comes(hub: Hub, monkeypatch: pytes
 
 
 def test_one_more_while_a_task_computes_is_the_same(hub: Hub) -> None:
+    if hub.name == "threads":
+        pytest.skip("its tasks are other threads: main may have taken the first by then")
+
     def twice() -> str:
         in_the_middle(press)
         press()

@@ -170,6 +170,8 @@ def a_put_meets_ctrl_c():
         def __lt__(self, other):  # called in the middle of a put
             if not met:
                 met.append(True)
+                # Main may be about to block, if this is another thread: just before it does it hears nothing.
+                time.sleep(4 * SHORT)
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             return self.number < other.number
 
