@@ -237,10 +237,7 @@ class Task(Watched, Generic[T]):
         request: BaseException | None = None
         if scope is None and self._requests:
             request = self._requests.pop(0)
-            while self._requests and type(request) is type(self._requests[0]) in (
-                Cancelled,
-                KeyboardInterrupt,
-            ):
+            while self._requests and type(request) is type(self._requests[0]) in _ONCE:
                 self._requests.pop(0)
         elif expired is not None:
             expired.delivered = True

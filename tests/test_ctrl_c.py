@@ -11,11 +11,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import pytest
-from hubs import each_hub
+from hubs import each_hub, skip_without
 
 from hubkit import (
     Cancelled,
@@ -32,7 +33,7 @@ from hubkit import (
     testing,
     waiting,
 )
-from hubkit.contract import Hub
+from hubkit.contract import DEADLOCK, Adapter, Hub
 from hubkit.registry import this_task
 from hubkit.running import checkpoint, run, sleep
 from hubkit.spawning import spawn, spawn_later
@@ -187,17 +188,19 @@ def in_the_middle(fn: Callable[[], object], module: Any = "hubkit.pretended") ->
     namespace["call"](fn)
 
 
+def compute(trace: list[str]) -> None:
+    try:
+        press()
+        trace.append("went on")
+    except KeyboardInterrupt:
+        trace.append("interrupted")
+        raise
+
+
 def test_main_is_interrupted_where_it_computes(hub: Hub) -> None:
-    trace = []
-
-    def main() -> None:
-        try:
-            press()
-            trace.append("went on")
-        except KeyboardInterrupt:
-            trace.append("interrupted")
-
-    run(main)
+    trace: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(compute, trace)
     assert trace == ["interrupted"]
 
 
@@ -230,19 +233,11 @@ def test_a_task_that_computes_ends_and_main_is_told(hub: Hub) -> None:
 def test_a_callback_is_interrupted_where_it_computes(hub: Hub) -> None:
     if hub.name == "threads":
         pytest.skip("its callbacks are made in another thread")
-    trace = []
-
-    def callback() -> None:
-        try:
-            press()
-            trace.append("went on")
-        except KeyboardInterrupt:
-            trace.append("interrupted")
-            raise
+    trace: list[str] = []
 
     def main() -> None:
         for ask in (current_hub().call_soon, lambda fn: current_hub().call_at(now(), fn)):
-            ask(callback)
+            ask(partial(compute, trace))
             with pytest.raises(KeyboardInterrupt):
                 Event().wait()
 
@@ -536,10 +531,9 @@ def test_after_one_was_taken_the_next_is_a_new_one(hub: Hub) -> None:
     run(main)
 
 
-def test_it_is_nobody_who_could_wake_a_task(hub: Hub) -> None:
+def test_it_is_nobody_who_could_wake_a_task(hub: Hub, adapter: Adapter) -> None:
     """Else no hub would ever see a deadlock."""
-    if not hub.supports("DEADLOCK"):
-        pytest.skip("the hub does not claim DEADLOCK")
+    skip_without(DEADLOCK, adapter.hub)
     with pytest.raises(Exception, match="nothing is left that could wake one"):
         run(Event().wait)
 

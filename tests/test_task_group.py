@@ -10,8 +10,9 @@ import weakref
 from typing import Any, NoReturn
 
 import pytest
+from hubs import skip_without
 
-from hubkit.contract import DEADLOCK, Hub
+from hubkit.contract import DEADLOCK, Adapter, Hub
 from hubkit.errors import Cancelled, Deadlock
 from hubkit.events import Event
 from hubkit.futures import Future
@@ -474,9 +475,8 @@ def test_a_group_may_be_used_in_a_thread_without_a_hub() -> None:
     assert results == [[0, 1, 4]]
 
 
-def test_a_deadlock_of_children_that_cannot_be_cancelled_is_told_once(hub: Hub) -> None:
-    if not hub.supports(DEADLOCK):
-        pytest.skip("the hub does not claim DEADLOCK")
+def test_a_deadlock_of_children_that_cannot_be_cancelled_is_told_once(adapter: Adapter) -> None:
+    skip_without(DEADLOCK, adapter.hub)
 
     def child() -> None:
         with shield():
